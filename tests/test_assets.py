@@ -28,9 +28,13 @@ Turns = list[tuple[str, str]]
 @cache
 def records(file: str) -> list[Any]:
     """Every record of a file; a line that is not JSON stays a string."""
-    raw = (SAMPLE / file).read_bytes()
-    text = (gzip.decompress(raw) if file.endswith(".gz") else raw).decode()
+    text = _text(file)
     return json.loads(text) if file == "alpaca.json" else [_loads(x) for x in text.splitlines()]
+
+
+def _text(file: str) -> str:
+    raw = (SAMPLE / file).read_bytes()
+    return (gzip.decompress(raw) if file.endswith(".gz") else raw).decode()
 
 
 def _loads(line: str) -> Any:
@@ -126,6 +130,16 @@ def test_the_answer_key_points_at_records_that_exist_and_says_nothing_twice() ->
     assert len(set(keys)) == len(keys)
     assert all(0 <= row < len(records(file)) for file, row, _ in keys)
     assert all(0 <= p["of"]["row"] < len(records(p["of"]["file"])) for p in PLANTED if p["of"])
+
+
+def test_a_position_is_the_byte_a_line_begins_at_or_the_row_in_an_array() -> None:
+    for entry in [*PLANTED, *(p["of"] for p in PLANTED if p["of"])]:
+        file, row = entry["file"], entry["row"]
+        if file == "alpaca.json":
+            assert entry["position"] == row
+        else:
+            rest = _text(file).encode()[entry["position"] :].decode()
+            assert _loads(rest.splitlines()[0]) == records(file)[row]
 
 
 def test_the_table_in_the_readme_has_the_counts_of_the_answer_key() -> None:
