@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from datamerge.schema.chats import lead_with_system, turn_writer
-from datamerge.schema.definition import Schema
-from datamerge.schema.errors import RecordError, expected
-from datamerge.schema.meta import leftovers
-from datamerge.schema.prompted import check_prompt, prompted
-from datamerge.schema.row import Parts, Reader, Row, Writer, needs_chat, needs_roles
-from datamerge.schema.turns import turn_reader
+from .chats import lead_with_system, turn_writer
+from .definition import Schema
+from .errors import RecordError, expected
+from .meta import leftovers
+from .prompted import check_prompt, prompted
+from .row import Parts, Reader, Row, Writer, needs_chat, needs_roles
+from .turns import turn_reader
 
 
 def question_reader(schema: Schema) -> Reader:

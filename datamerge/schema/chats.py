@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from datamerge.schema.content import unflatten
-from datamerge.schema.definition import Schema
-from datamerge.schema.errors import RecordError, expected
-from datamerge.schema.meta import dump, leftovers, load_json, spare
-from datamerge.schema.row import Parts, Reader, Row, Writer, needs_chat
-from datamerge.schema.transcript import looks_like_transcript, parse_transcript
-from datamerge.schema.turns import Turns, sharegpt_word, turn_reader
+from .content import unflatten
+from .definition import Schema
+from .errors import RecordError, expected
+from .meta import dump, leftovers, load_json, spare
+from .row import Parts, Reader, Row, Writer, needs_chat
+from .transcript import looks_like_transcript, parse_transcript
+from .turns import Turns, sharegpt_word, turn_reader
 
 
 def chat_reader(schema: Schema) -> Reader:

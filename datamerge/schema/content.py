@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from datamerge.schema.errors import RecordError, expected
-from datamerge.schema.meta import spare
+from .errors import RecordError, expected
+from .meta import spare
 
 TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
 # A message that has one of these says something without any content.

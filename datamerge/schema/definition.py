@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from datamerge.schema.words import SLOTS
+from .words import SLOTS
 
 Side = Literal["chosen", "rejected"]
 

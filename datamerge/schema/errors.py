@@ -45,6 +45,15 @@ class RecordError(ValueError):
         return self.reason
 
 
+def refuse_surrogates(text: str) -> None:
+    """A lone surrogate is no character, and no file can hold it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        code = ord(text[error.start])
+        raise RecordError(f"a lone surrogate U+{code:04X} is no text") from None
+
+
 def expected(where: str, value: Any, wanted: str = "string") -> RecordError:
     """The error for a value of the wrong kind at `where`."""
     found = kind_of(value)

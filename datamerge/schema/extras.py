@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from datamerge.schema.meta import dump, load, spare
+from .meta import dump, load, spare
 
 KEY = "message_fields"
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from datamerge.schema.errors import RecordError, expected
+from .errors import RecordError, expected
 
 _LONG_NUMBER = re.compile(r"\d{19}")
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY

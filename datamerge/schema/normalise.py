@@ -1,32 +1,21 @@
-"""Records to rows and rows to records, one compiled function a schema."""
+"""Records to rows: one function for each source, made once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-from datamerge.schema.alpaca import (
-    alpaca_reader,
-    alpaca_writer,
-    instances_reader,
-    instances_writer,
-)
-from datamerge.schema.answers import (
-    completion_reader,
-    completion_writer,
-    question_reader,
-    question_writer,
-)
-from datamerge.schema.chats import chat_reader, chat_writer
-from datamerge.schema.definition import Schema
-from datamerge.schema.errors import RecordError, SchemaError, expected
-from datamerge.schema.extras import KEY, load_extra, put_extras, unfold_extras
-from datamerge.schema.meta import load, spare
-from datamerge.schema.ours import own_reader, own_writer
-from datamerge.schema.plain import text_reader, text_writer
-from datamerge.schema.preference import preference_reader, preference_writer
-from datamerge.schema.row import Parts, Reader, Row, Writer
-from datamerge.schema.words import SLOTS
+from .alpaca import alpaca_reader
+from .answers import completion_reader, question_reader
+from .chats import chat_reader
+from .definition import Schema
+from .errors import expected, refuse_surrogates
+from .extras import KEY, unfold_extras
+from .instances import instances_reader
+from .ours import own_reader
+from .plain import text_reader
+from .preference import preference_reader
+from .row import Reader, Row
 
 _READERS: dict[str, Callable[[Schema], Reader]] = {
     "sharegpt": chat_reader,
@@ -39,18 +28,6 @@ _READERS: dict[str, Callable[[Schema], Reader]] = {
     "instruction": alpaca_reader,
     "text": text_reader,
     "datamerge": own_reader,
-}
-_WRITERS: dict[str, Callable[[Schema], Writer]] = {
-    "sharegpt": chat_writer,
-    "messages": chat_writer,
-    "alpaca": alpaca_writer,
-    "prompt_completion": completion_writer,
-    "question_answer": question_writer,
-    "preference": preference_writer,
-    "instances": instances_writer,
-    "instruction": alpaca_writer,
-    "text": text_writer,
-    "datamerge": own_writer,
 }
 _BARE = {"text": str, "messages": list, "sharegpt": list}
 
@@ -101,7 +78,7 @@ def normaliser(schema: Schema, *, utf8: bool = False) -> Reader:
             for _, contents, _, text, _ in rows:
                 for string in contents or (text,):
                     if string and not string.isascii():
-                        _check(string)
+                        refuse_surrogates(string)
         return rows
 
     return read
@@ -123,88 +100,3 @@ def _unfolded(row: Row) -> Row:
         return row
     meta, extras = unfold_extras(meta, len(roles))
     return roles, contents, extras, text, meta
-
-
-def _check(string: str) -> None:
-    try:
-        string.encode()
-    except UnicodeEncodeError as error:
-        code = ord(string[error.start])
-        raise RecordError(f"a lone surrogate U+{code:04X} is no text") from None
-
-
-def denormaliser(schema: str | Schema) -> Callable[..., dict[str, Any]]:
-    """The function that writes rows as records of a schema.
-
-    Parameters
-    ----------
-    schema : str or Schema
-        A schema's name, for the field names it usually has, or a schema with its own.
-
-    Returns
-    -------
-    callable
-        `(roles, contents, extras, text, meta, id=None, source=None)` to a record. Fields of
-        `meta` stand beside the schema's own (`name_` where a name is taken); `id` and
-        `source` too where given, as `datamerge_id` where the record had an id of its own.
-
-    Raises
-    ------
-    RecordError
-        From the returned function, where the schema has no way to say the row.
-    SchemaError
-        No schema has this name.
-
-    Examples
-    --------
-    >>> from pprint import pprint
-    >>> write = denormaliser("sharegpt")
-    >>> pprint(write(["user", "assistant"], ["Hi", "Hello."], None, None, '{"lang":"en"}'))
-    {'conversations': [{'from': 'human', 'value': 'Hi'}, {'from': 'gpt', 'value': 'Hello.'}],
-     'lang': 'en'}
-    """
-    if isinstance(schema, str):
-        if schema not in SLOTS:
-            raise SchemaError(f"no schema {schema!r}; known: {', '.join(sorted(SLOTS))}")
-        schema = Schema.usual(schema)
-    write_row = _WRITERS[schema.type](schema)
-
-    def write(
-        roles: Sequence[str] | None,
-        contents: Sequence[str] | None,
-        extras: Sequence[str | None] | None,
-        text: str | None,
-        meta: str | None,
-        id: str | None = None,
-        source: str | None = None,
-    ) -> dict[str, Any]:
-        roles, contents = list(roles or ()), list(contents or ())
-        others = [load_extra(extra) for extra in extras or [None] * len(roles)]
-        parts = Parts(roles, contents, others, text, load(meta))
-        count = len(roles)
-        record = write_row(parts)
-        _keep_others(parts, count)
-        return _labelled(record, parts.meta, id, source)
-
-    return write
-
-
-def _keep_others(parts: Parts, count: int) -> None:
-    """Fields of messages that the schema has no place for go to `message_fields`."""
-    first = count - len(parts.others)
-    put_extras(parts.meta, {str(first + i): one for i, one in enumerate(parts.others) if one})
-
-
-def _labelled(
-    fields: dict[str, Any], meta: dict[str, Any], id: str | None, source: str | None
-) -> dict[str, Any]:
-    """The record: id and source first, the schema's fields, then everything else."""
-    record: dict[str, Any] = {}
-    for name, value in (("id", id), ("source", source)):
-        if value is not None:
-            taken = name in fields or name in meta
-            record[f"datamerge_{name}" if taken else name] = value
-    record |= fields
-    for name, value in meta.items():
-        record[spare(record, name)] = value
-    return record

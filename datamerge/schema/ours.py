@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from datamerge.schema.definition import Schema
-from datamerge.schema.errors import RecordError, expected
-from datamerge.schema.extras import load_extra, pop_extras, put_extras
-from datamerge.schema.meta import dump, load, spare
-from datamerge.schema.row import Parts, Reader, Row, Writer
-from datamerge.schema.turns import Turns, turn_reader
+from .definition import Schema
+from .errors import RecordError, expected
+from .extras import load_extra, pop_extras, put_extras
+from .meta import dump, load, spare
+from .row import Parts, Reader, Row, Writer
+from .turns import Turns, turn_reader
 
 ORIGIN = "datamerge"
 _CONTENT = ("messages", "text", "meta")

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
-from datamerge.schema.definition import Side
-from datamerge.schema.errors import SchemaError
-from datamerge.schema.words import CANONICAL, SLOTS, TYPE_OF
+from .definition import Side
+from .errors import SchemaError
+from .words import CANONICAL, SLOTS, TYPE_OF
 
 SLOT_NAMES = tuple(dict.fromkeys(slot.name for slots in SLOTS.values() for slot in slots))
 FIELD_OVERRIDES = {f"field_{name}": name for name in SLOT_NAMES} | {

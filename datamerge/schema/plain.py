@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from datamerge.schema.definition import Schema
-from datamerge.schema.errors import RecordError, expected
-from datamerge.schema.meta import leftovers
-from datamerge.schema.row import Parts, Reader, Row, Writer
+from .definition import Schema
+from .errors import RecordError, expected
+from .meta import leftovers
+from .row import Parts, Reader, Row, Writer
 
 
 def text_reader(schema: Schema) -> Reader:

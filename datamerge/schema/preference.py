@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from datamerge.schema.chats import lead_with_system, turn_writer
-from datamerge.schema.definition import Schema
-from datamerge.schema.errors import RecordError, expected
-from datamerge.schema.meta import leftovers
-from datamerge.schema.prompted import check_prompt, prompted
-from datamerge.schema.row import Parts, Reader, Row, Writer, needs_chat
-from datamerge.schema.transcript import looks_like_transcript, write_transcript
-from datamerge.schema.turns import turn_reader
+from .chats import lead_with_system, turn_writer
+from .definition import Schema
+from .errors import RecordError, expected
+from .meta import leftovers
+from .prompted import check_prompt, prompted
+from .row import Parts, Reader, Row, Writer, needs_chat
+from .transcript import is_transcript, write_transcript
+from .turns import turn_reader
 
 _OTHER = {"chosen": "rejected", "rejected": "chosen"}
 
@@ -68,7 +68,7 @@ def _said(parts: Parts, other: Any, names: dict[str, str]) -> dict[str, Any]:
     prompt = names.get("prompt")
     plain = not any(parts.others)
     if isinstance(other, str) and plain:
-        if prompt and prompt not in parts.meta and not looks_like_transcript(other):
+        if prompt and prompt not in parts.meta and not is_transcript(other):
             return _strings(parts, prompt, names.get("system"))
         return {"answer": write_transcript(parts.roles, parts.contents)}
     write_turn = turn_writer("role", "content")
@@ -83,12 +83,12 @@ def _said(parts: Parts, other: Any, names: dict[str, str]) -> dict[str, Any]:
 def _strings(parts: Parts, prompt: str, system_field: str | None) -> dict[str, Any]:
     """Prompt and answer as strings, the prompt a transcript where it has several turns."""
     system = parts.take_system() if system_field else None
-    if parts.roles[-1] != "assistant" or len(parts.roles) < 2:
-        raise RecordError("a preference pair ends with an answer to a prompt", "messages")
+    if len(parts.roles) < 2 or (parts.roles[0], parts.roles[-1]) != ("user", "assistant"):
+        raise RecordError("a preference pair is a prompt of the user and an answer", "messages")
     record = {prompt: parts.contents[0], "answer": parts.contents[-1]}
-    if len(parts.roles) > 2 or not parts.is_plain_exchange():
+    if not parts.is_plain_exchange():
         opening = write_transcript(parts.roles[:-1], parts.contents[:-1])
-        record[prompt] = opening + "\n\nAssistant:"
+        record = {prompt: opening + "\n\nAssistant:", "answer": " " + parts.contents[-1]}
     return record | {str(system_field): system} if system else record
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from datamerge.schema.errors import RecordError, kind_of
-from datamerge.schema.meta import load_json
-from datamerge.schema.transcript import looks_like_transcript
-from datamerge.schema.words import CONTENT_KEYS, ROLE_KEYS, Takes
+from .errors import RecordError, kind_of
+from .meta import load_json
+from .transcript import looks_like_transcript
+from .words import CONTENT_KEYS, ROLE_KEYS, Takes
 
 
 class Profile:
@@ -30,15 +30,15 @@ class Profile:
         kinds = Counter(kind_of(record[key]) for record in self.records if key in record)
         return " or ".join(kind for kind, _ in kinds.most_common(3))
 
-    def fits(self, key: str, takes: Callable[[Any], bool]) -> tuple[int, int, int]:
+    def fits(self, key: str, test: Callable[[Any], bool]) -> tuple[int, int, int]:
         """How many values fit, are null, and do not fit."""
         fit = null = bad = 0
         for record in self.records:
             if key in record:
                 value = record[key]
                 null += value is None
-                fit += value is not None and takes(value)
-                bad += value is not None and not takes(value)
+                fit += value is not None and test(value)
+                bad += value is not None and not test(value)
         return fit, null, bad
 
 
@@ -69,31 +69,33 @@ def _listed(value: Any) -> Any:
     return list(value) if isinstance(value, (list, tuple)) else None
 
 
-def is_messages(value: Any) -> bool:
-    """A list of messages with a role and a content each."""
+def items_of(value: Any) -> list[dict[str, Any]]:
+    """The objects in a list; none where the value is no list."""
+    return [item for item in _listed(value) or () if isinstance(item, dict)]
+
+
+def is_messages(value: Any, own: Mapping[str, str] | None = None) -> bool:
+    """A list of messages with a role and a content each; `own` are a source's keys for them."""
     items = _listed(value)
+    own = own or {}
+    roles = (own.get("role"), *ROLE_KEYS)
+    contents = (own.get("content"), *CONTENT_KEYS)
     return items is not None and all(
         isinstance(item, dict)
-        and any(key in item for key in ROLE_KEYS)
-        and any(key in item for key in CONTENT_KEYS)
+        and any(key in item for key in roles)
+        and any(key in item for key in contents)
         for item in items[:4]
     )
 
 
-def is_turns(value: Any) -> bool:
+def is_turns(value: Any, own: Mapping[str, str] | None = None) -> bool:
     """Messages, bare strings by turns, or a transcript."""
     if isinstance(value, str) and looks_like_transcript(value):
         return True
     items = _listed(value)
     if not items:
         return items is not None
-    return is_messages(items) or all(isinstance(item, str) for item in items)
-
-
-def is_own_turns(value: Any) -> bool:
-    """Objects, whatever they call their role: for a field that the user has named."""
-    items = _listed(value)
-    return is_turns(value) or (bool(items) and all(isinstance(item, dict) for item in items))
+    return is_messages(items, own) or all(isinstance(item, str) for item in items)
 
 
 def _is_instances(value: Any) -> bool:
@@ -103,11 +105,14 @@ def _is_instances(value: Any) -> bool:
     )
 
 
-TAKES: dict[Takes, Callable[[Any], bool]] = {
-    "string": lambda value: isinstance(value, str),
-    "turns": is_turns,
-    "prompt": lambda value: isinstance(value, (str, dict)) or is_messages(value),
-    "instances": _is_instances,
-    "history": lambda value: _listed(value) is not None,
-    "object": lambda value: True,
-}
+def takes(kind: Takes, own: Mapping[str, str] | None = None) -> Callable[[Any], bool]:
+    """The test of whether a value is what a slot takes."""
+    tests: dict[Takes, Callable[[Any], bool]] = {
+        "string": lambda value: isinstance(value, str),
+        "turns": lambda value: is_turns(value, own),
+        "prompt": lambda value: isinstance(value, (str, dict)) or is_messages(value, own),
+        "instances": _is_instances,
+        "history": lambda value: _listed(value) is not None,
+        "object": lambda value: True,
+    }
+    return tests[kind]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from datamerge.schema.errors import RecordError, expected
-from datamerge.schema.transcript import looks_like_transcript, parse_transcript
-from datamerge.schema.turns import TurnReader, Turns
+from .errors import RecordError, expected
+from .transcript import is_transcript, parse_transcript
+from .turns import TurnReader, Turns
 
 _OPENING = "\n\nHuman:"
 
@@ -37,7 +37,7 @@ def _string_answer(
     prompt: Any, answer: str, names: tuple[str, str], read_turns: TurnReader
 ) -> tuple[Turns, bool]:
     if prompt is None:
-        if not looks_like_transcript(answer):
+        if not is_transcript(answer):
             raise RecordError(f"{names[1]} has no turns and there is no {names[0]}", names[1])
         return (*parse_transcript(answer), None), False
     if type(prompt) is not str:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from datamerge.schema.advice import unknown_schema
-from datamerge.schema.definition import Schema, usual_properties
-from datamerge.schema.errors import SchemaError
-from datamerge.schema.overrides import Wanted, did_you_mean, read_overrides
-from datamerge.schema.profile import TAKES, Profile, is_messages
-from datamerge.schema.words import CONTENT_KEYS, ROLE_KEYS, SLOTS, Slot
+from .advice import check_messages, unknown_schema
+from .definition import Schema, usual_properties
+from .errors import SchemaError
+from .fit import any_chats, fitting, resolve
+from .overrides import Wanted, did_you_mean, read_overrides
+from .profile import Profile, items_of
+from .words import CONTENT_KEYS, ROLE_KEYS, SLOTS
 
 # ShareGPT is told from messages by its keys, after its list has been found.
 _ORDER = tuple(type for type in SLOTS if type != "sharegpt")
@@ -61,12 +63,14 @@ def recognise(records: Sequence[Any], *, source: str, **overrides: Any) -> Schem
     if found is None:
         raise unknown_schema(profile, wanted, source)
     type, fields = found
+    if type in _CHATS:
+        check_messages(profile, fields["messages"], wanted, source)
     return _described(type, fields, profile, wanted)
 
 
 def _usual(wanted: Wanted) -> Schema:
     """Nothing to go by: the usual names of the type asked for."""
-    schema = Schema.usual(wanted.type or _type_with(wanted) or "messages")
+    schema = Schema.usual(wanted.type or _type_with(wanted))
     return replace(
         schema,
         fields=tuple((dict(schema.fields) | wanted.fields).items()),
@@ -76,9 +80,11 @@ def _usual(wanted: Wanted) -> Schema:
     )
 
 
-def _type_with(wanted: Wanted) -> str | None:
-    """The first type that has all the fields the user named."""
-    return next((type for type in _ORDER if _has_slots(type, wanted)), None)
+def _type_with(wanted: Wanted) -> str:
+    """The first type that has all the fields the user named; chats where none was."""
+    if not wanted.fields:
+        return "messages"
+    return next((type for type in _ORDER if _has_slots(type, wanted)), "messages")
 
 
 def _has_slots(type: str, wanted: Wanted) -> bool:
@@ -103,66 +109,14 @@ def _best(profile: Profile, wanted: Wanted) -> tuple[str, dict[str, str]] | None
             if not _has_slots(type, wanted):
                 continue
             fields = resolve(type, profile, wanted, nulls=nulls)
-            if fields and (wanted.type or _share(type, fields, profile) >= 0.5):
+            if fields and (
+                wanted.type or 2 * fitting(type, fields, profile, wanted) >= profile.size
+            ):
                 return type, fields
-        if not wanted.type and not wanted.fields and (chats := _any_chats(profile)):
-            return "messages", chats
-    return None
-
-
-def resolve(
-    type: str, profile: Profile, wanted: Wanted, *, nulls: bool = False
-) -> dict[str, str] | None:
-    """Which field holds what, or None where something needed is missing.
-
-    `nulls` takes fields that are null throughout: a table without rows has columns still.
-    """
-    fields: dict[str, str] = {}
-    for slot in SLOTS[type]:
-        if slot.name in wanted.fields:
-            fields[slot.name] = wanted.fields[slot.name]
-            continue
-        key = _find(slot, profile, nulls, set(fields.values()) | set(wanted.fields.values()))
-        if key is None and slot.required:
-            return None
-        if key is not None:
-            fields[slot.name] = key
-    if type == "datamerge" and not fields.keys() & {"messages", "text"}:
-        return None
-    return fields
-
-
-def _find(slot: Slot, profile: Profile, nulls: bool, taken: set[str]) -> str | None:
-    """The key for a slot. One that may be missing has its usual key, for records to come."""
-    for name in slot.keys:
-        key = profile.key(name)
-        fit, null, bad = profile.fits(key, TAKES[slot.takes])
-        if key not in taken and fit >= bad and (fit or (nulls and null)):
-            return key
-    usual = slot.keys[0]
-    if slot.required or (usual in profile.present and profile.fits(usual, TAKES[slot.takes])[2]):
-        return None
-    return None if usual in taken else usual
-
-
-def _share(type: str, fields: dict[str, str], profile: Profile) -> float:
-    """The share of the sample that has everything the type needs."""
-    needed = [(fields[slot.name], TAKES[slot.takes]) for slot in SLOTS[type] if slot.required]
-    if type == "datamerge":
-        needed.append((fields["meta"], lambda value: str(value).lstrip()[:1] == "{"))
-    fitting = sum(
-        all(key in record and (record[key] is None or takes(record[key])) for key, takes in needed)
-        for record in profile.records
-    )
-    return fitting / profile.size
-
-
-def _any_chats(profile: Profile) -> dict[str, str] | None:
-    """A list of messages under a name of its own."""
-    for key, count in profile.present.items():
-        fit, null, _ = profile.fits(key, is_messages)
-        if fit and 2 * (fit + null) >= profile.size and count:
-            return {"messages": key, "system": "system", "tools": "tools"}
+        if wanted.type in (None, *_CHATS) and not wanted.fields:
+            chats = any_chats(profile, wanted)
+            if chats:
+                return wanted.type or "messages", chats
     return None
 
 
@@ -170,7 +124,7 @@ def _described(type: str, fields: dict[str, str], profile: Profile, wanted: Want
     """The schema, with the keys its messages have."""
     properties = dict(usual_properties(type))
     if "messages" in fields and type in _CHATS:
-        properties = message_keys(profile, fields["messages"]) or properties
+        properties |= message_keys(profile, fields["messages"])
         if not wanted.type and properties["role"] == "from":
             type = "sharegpt"
     if type == "datamerge":
@@ -185,18 +139,10 @@ def _described(type: str, fields: dict[str, str], profile: Profile, wanted: Want
     )
 
 
-def message_keys(profile: Profile, field: str) -> dict[str, str] | None:
+def message_keys(profile: Profile, field: str) -> dict[str, str]:
     """Where most messages of the sample keep role and content."""
-    items = [
-        item
-        for record in profile.records
-        if isinstance(record.get(field), list)
-        for item in record[field]
-        if isinstance(item, dict)
-    ]
-    if not items:
-        return None
-    role = max(ROLE_KEYS, key=lambda key: sum(item.get(key) is not None for item in items))
-    others = [key for key in CONTENT_KEYS if key != role]
-    content = max(others, key=lambda key: sum(item.get(key) is not None for item in items))
-    return {"role": role, "content": content}
+    items = [item for record in profile.records for item in items_of(record.get(field))]
+    seen = Counter(key for item in items for key, value in item.items() if value is not None)
+    role = max(ROLE_KEYS, key=seen.__getitem__)
+    content = max((key for key in CONTENT_KEYS if key != role), key=seen.__getitem__)
+    return {"role": role, "content": content} if seen[role] and seen[content] else {}

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from datamerge.schema.errors import RecordError
-from datamerge.schema.split_input import INPUT_AT
+from .errors import RecordError
+from .split_input import forget_input
 
 # roles, contents, other fields of each message as JSON, text, meta as JSON.
 # A chat has no text; a document has no roles and no contents.
@@ -52,8 +52,7 @@ class Parts:
     def forget_input(self) -> None:
         """Drop the position of an input, for schemas that hold no input apart."""
         for others in self.others:
-            if type(others.get(INPUT_AT)) is int:
-                del others[INPUT_AT]
+            forget_input(others)
 
 
 Writer = Callable[[Parts], dict[str, Any]]

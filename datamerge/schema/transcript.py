@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from datamerge.schema.errors import RecordError
+from .errors import RecordError
 
 _MARKER = re.compile(r"\n\n(Human|Assistant): ?")
 _LEADING = re.compile(r"\s*(?:Human|Assistant):")
@@ -30,6 +30,11 @@ _WORDS = {"user": "Human", "assistant": "Assistant"}
 def looks_like_transcript(text: str) -> bool:
     """Whether a string begins with a turn's marker."""
     return bool(_LEADING.match(text) or _LEADING_CAPITALS.match(text))
+
+
+def is_transcript(text: str) -> bool:
+    """Whether a string is a chat, perhaps with something said before its first turn."""
+    return has_marker(text) or looks_like_transcript(text)
 
 
 def has_marker(text: str) -> bool:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from datamerge.schema.content import flatten
-from datamerge.schema.definition import Schema
-from datamerge.schema.errors import RecordError, expected
-from datamerge.schema.meta import dump, spare
-from datamerge.schema.words import (
+from .content import flatten
+from .definition import Schema
+from .errors import RecordError, expected, refuse_surrogates
+from .meta import dump, spare
+from .words import (
     CONTENT_KEYS,
     ROLE_KEYS,
     ROLE_OF,
@@ -128,7 +128,10 @@ def role_namer(roles: tuple[tuple[str, str], ...]) -> Callable[[Any, str], tuple
             raise RecordError(f"{where} is empty", where.split("[")[0])
         if folded in TELLING_ROLE_OF:
             return TELLING_ROLE_OF[folded], word
-        return ROLE_OF.get(folded, word), None
+        if folded in ROLE_OF:
+            return ROLE_OF[folded], None
+        refuse_surrogates(word)
+        return word, None
 
     return canonical
 
