@@ -46,16 +46,20 @@ class Step:
     run: Callable[[pd.DataFrame], pd.DataFrame]
     arguments: Mapping[str, Any]
     reason: str | None = None
-    # Steps that lie beneath when the frame they were applied to has been replaced by a
-    # checkpoint of itself, whose expression no longer shows them.
-    before: tuple[Step, ...] = ()
+    is_lookup: bool = False  # cheap enough to be done again rather than kept on disk
+    witness: str | None = None  # the folder of the evidence behind the marks
 
     @property
     def __name__(self) -> str:
         return self.name
 
     def __call__(self, part: pd.DataFrame) -> pd.DataFrame:
-        return self.run(part)
+        result = self.run(part)
+        if len(result) != len(part):
+            raise ConservationError(
+                f"{self.name}: {len(part)} rows went in, {len(result)} came out"
+            )
+        return result
 
     def __dask_tokenize__(self) -> tuple[Any, ...]:
         from dask.tokenize import normalize_token
@@ -78,7 +82,7 @@ def mark(
     A second use of a reason on the same frame gets a number (``phrases_2``), so that the
     ledger can tell the two apart.
     """
-    reason = _unused(reason, df)
+    reason = unused(reason, df)
     return apply(df, Step(step, _Marker(judge, reason), arguments, reason))
 
 
@@ -99,19 +103,24 @@ class _Marker:
     reason: str
 
     def __call__(self, part: pd.DataFrame) -> pd.DataFrame:
-        alive = part[REASON].isna().to_numpy(dtype=bool)
-        everyone = bool(alive.all())
-        verdict = self.judge(part if everyone else part[alive])
-        if not isinstance(verdict, Verdict):
-            verdict = Verdict(verdict)
-        part = part.copy(deep=False)
-        for name, values in verdict.columns.items():
-            part[name] = values if everyone else _spread(values, alive, part.index)
-        details = pa.array(verdict.details, pa.large_string())
-        reasons = pc.if_else(details.is_valid(), self.reason, pa.scalar(None, pa.large_string()))
-        part[REASON] = _fill(part[REASON], reasons, alive)
-        part[DETAIL] = _fill(part[DETAIL], details, alive)
-        return part
+        return marked(part, self.judge, self.reason)
+
+
+def marked(part: pd.DataFrame, judge: Judge, reason: str) -> pd.DataFrame:
+    """A partition with the judge's verdict on its live rows written in."""
+    alive = part[REASON].isna().to_numpy(dtype=bool)
+    everyone = bool(alive.all())
+    verdict = judge(part if everyone else part[alive])
+    if not isinstance(verdict, Verdict):
+        verdict = Verdict(verdict)
+    part = part.copy(deep=False)
+    for name, values in verdict.columns.items():
+        part[name] = values if everyone else _spread(values, alive, part.index)
+    details = pa.array(verdict.details, pa.large_string())
+    reasons = pc.if_else(details.is_valid(), reason, pa.scalar(None, pa.large_string()))
+    part[REASON] = _fill(part[REASON], reasons, alive)
+    part[DETAIL] = _fill(part[DETAIL], details, alive)
+    return part
 
 
 def _fill(column: pd.Series, values: pa.Array, alive: np.ndarray) -> pd.Series:
@@ -135,37 +144,90 @@ def live(df: Frame) -> Frame:
     return df[df[REASON].isna()]
 
 
-def steps(df: Any) -> list[Step]:
-    """The steps a frame has been through, oldest first, read off its Dask expression."""
-    found: dict[str, Step] = {}
-    for name, operand in _operands(df):
-        if isinstance(operand, Step):
-            for earlier in operand.before:
-                found.setdefault(f"{earlier.name}-{id(earlier)}", earlier)
-            found.setdefault(name, operand)
+@dataclass(frozen=True)
+class Passed:
+    """A step a frame has been through, and the sources it was laid over."""
+
+    step: Step
+    sources: tuple[str, ...]
+
+
+def lineage(df: Any) -> list[Passed]:
+    """The steps a frame has been through, oldest first, read off its Dask expression.
+
+    Leaves say which ``sources`` they read; a checkpoint also shows the ``lineage`` that made it.
+    """
+    found: dict[int, Passed] = {}
+    beneath: dict[str, set[str]] = {}
+    for node in nodes(df):
+        sources = set().union(*(beneath[child._name] for child in node.dependencies()))
+        for operand in node.operands:
+            sources.update(getattr(operand, "sources", ()) if _is_leaf(operand) else ())
+        beneath[node._name] = sources
+        for operand in node.operands:
+            for passed in getattr(operand, "lineage", ()) if _is_leaf(operand) else ():
+                found.setdefault(id(passed.step), passed)
+            if isinstance(operand, Step):
+                found.setdefault(id(operand), Passed(operand, tuple(sorted(sources))))
     return list(found.values())
 
 
-def _operands(df: Any) -> Iterator[tuple[str, Any]]:
-    """Every operand of the frame's expression with its node's name, inputs before users."""
+def sources(df: Any) -> tuple[str, ...]:
+    """The sources a frame reads, as far as its leaves tell."""
+    leaves = (o for node in nodes(df) for o in node.operands if _is_leaf(o))
+    return tuple(sorted({name for leaf in leaves for name in leaf.sources}))
+
+
+def _is_leaf(operand: Any) -> bool:
+    return bool(getattr(operand, "reads_rows", False))
+
+
+def steps(df: Any) -> list[Step]:
+    """The steps a frame has been through, oldest first."""
+    return [passed.step for passed in lineage(df)]
+
+
+def nodes(df: Any) -> Iterator[Any]:
+    """The nodes of a frame's expression, each once, inputs before users; none for pandas."""
     expr = getattr(df, "expr", None)
     seen: set[str] = set()
     stack = [(expr, False)] if expr is not None else []
     while stack:
         node, entered = stack.pop()
         if entered:
-            for operand in node.operands:
-                yield node._name, operand
+            yield node
         elif node._name not in seen:
             seen.add(node._name)
             stack.append((node, True))
             stack.extend((child, False) for child in reversed(node.dependencies()))
 
 
-def _unused(reason: str, df: Any) -> str:
+def unused(reason: str, df: Any) -> str:
+    """The reason, with a number behind it if a step of the frame gives it already."""
     taken = {step.reason for step in steps(df)}
     candidate, n = reason, 1
     while candidate in taken:
         n += 1
         candidate = f"{reason}_{n}"
     return candidate
+
+
+class ConservationError(AssertionError):
+    """Rows were lost or made between reading and writing."""
+
+
+def conserved(before: Mapping[str, int], after: Mapping[str, int]) -> None:
+    """Raise unless every source has as many rows after as before.
+
+    >>> conserved({"a": 2}, {"a": 1})
+    Traceback (most recent call last):
+    ...
+    datamerge.audit.ConservationError: source 'a': 2 rows were read, 1 arrived; ...
+    """
+    for source in sorted({*before, *after}):
+        read, arrived = before.get(source, 0), after.get(source, 0)
+        if read != arrived:
+            raise ConservationError(
+                f"source {source!r}: {read} rows were read, {arrived} arrived; a step between "
+                "drops or adds rows itself. Mark them (audit.mark) instead of dropping them."
+            )

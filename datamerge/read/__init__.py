@@ -1,0 +1,154 @@
+"""Files, Hub paths and frames in hand, as one lazy frame in which every record is a row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from typing import Any
+
+import dask.dataframe as dd
+from dask.utils import parse_bytes
+
+from ..schema import normaliser
+from . import memory
+from .lines import SampleBy
+from .load import Load, OnError, ReadError
+from .plan import Source, distinct, plan
+from .records import COLUMNS, Rows
+
+__all__ = ["ReadError", "read"]
+
+Planned = Source | memory.Held
+
+
+def read(
+    *inputs: Any,
+    name: str | None = None,
+    blocksize: int | str = "16MiB",
+    on_error: OnError = "raise",
+    sample_by: SampleBy = "line",
+    **overrides: Any,
+) -> dd.DataFrame:
+    """Read raw data sets into one lazy frame, each input a source with its own schema.
+
+    Parameters
+    ----------
+    *inputs : str, path, mapping, pandas or Dask DataFrame, ``datasets.Dataset``, list of dict
+        A file, glob or folder on any fsspec file system, or ``hf://datasets/org/name`` with or
+        without a path inside; JSON Lines, JSON arrays, Parquet, CSV and plain text, plain or
+        compressed (gzip, zstd, bz2, xz). A folder that :func:`datamerge.write` made stands for
+        its kept rows. A mapping holds ``path`` and what differs for that source, as in a recipe.
+    name : str, optional
+        The source's name; else it comes from the path (``chats/*.jsonl`` is ``chats``,
+        ``data/alpaca.json`` is ``alpaca``). For a Hub data set with configurations it also
+        picks the one of that name.
+    blocksize : int or str
+        Bytes a partition covers: larger plain files are split inside, smaller files share one.
+        Ids do not depend on it.
+    on_error : {"raise", "quarantine"}
+        What happens with a file that cannot be read at all: a :class:`ReadError` that names it,
+        or it is set aside as one malformed record. (A malformed record never stops a run.)
+    sample_by : {"line", "paragraph", "document"}
+        What one record of a plain text file is.
+    **overrides
+        Where the data are: ``split``, ``data_files``, ``revision``, ``storage_options``; and
+        how they are to be understood: ``type``, ``field_messages``,
+        ``message_property_mappings``, ``roles``, … (see :func:`datamerge.schema.recognise`).
+
+    Returns
+    -------
+    dask.dataframe.DataFrame
+        Columns ``id``, ``source``, ``messages`` and/or ``text``, ``meta``, ``drop_reason``,
+        ``drop_detail``. An id is ``source/file#position``: the number of the record (from 0) in
+        JSON arrays, Parquet and CSV, the byte offset in line-based files. A record that cannot
+        be understood is a row with ``drop_reason`` ``malformed``, the reason in ``drop_detail``
+        and its raw bytes in ``meta``.
+
+    Raises
+    ------
+    FileNotFoundError
+        A path, or a pattern, that matches nothing.
+    ReadError
+        A file that cannot be read at all.
+    datamerge.schema.SchemaError
+        A source whose schema is not recognised; the message says what to write.
+
+    Examples
+    --------
+    >>> import datamerge as dm
+    >>> df = dm.read([{"instruction": "Add 2 and 2.", "output": "4"}], name="sums")
+    >>> df.compute()["id"].tolist()
+    ['sums#0']
+    """
+    if on_error not in ("raise", "quarantine"):
+        raise ValueError(f"on_error={on_error!r}; it is 'raise' or 'quarantine'")
+    if not inputs:
+        raise ValueError("nothing to read: give at least one path or frame")
+    if name is not None and len(inputs) > 1:
+        raise ValueError("name= is for one input; give mappings {'path': …, 'name': …} for more")
+    shared = overrides if name is None else {**overrides, "name": name}
+    requests = [_request(given, shared) for given in inputs]
+    sources = plan_all(requests, blocksize=blocksize, on_error=on_error, sample_by=sample_by)
+    return lay(sources, columns_of(sources), on_error=on_error)
+
+
+def _request(given: Any, shared: Mapping[str, Any]) -> dict[str, Any]:
+    if memory.is_frame(given):
+        return {"frame": given, "name": "frame", **shared}
+    if isinstance(given, Mapping):
+        return {**shared, **given}
+    if isinstance(given, str | PathLike):
+        return {"path": str(given), **shared}
+    raise TypeError(f"cannot read a {type(given).__name__}; give a path, a frame or a mapping")
+
+
+def plan_all(
+    requests: Sequence[Mapping[str, Any]],
+    *,
+    blocksize: int | str = "16MiB",
+    on_error: OnError = "raise",
+    sample_by: SampleBy = "line",
+) -> list[Planned]:
+    """Plan every source: find its files, recognise its schema. Reads bounded samples only."""
+    size = parse_bytes(blocksize)
+    if size < 1:
+        raise ValueError(f"blocksize={blocksize!r} must be at least one byte")
+    planned: list[Planned] = []
+    for request in requests:
+        if "frame" in request:
+            given = dict(request)
+            planned.append(memory.hold(given.pop("frame"), given.pop("name"), given))
+        else:
+            planned.append(plan(request, blocksize=size, on_error=on_error, sample_by=sample_by))
+    names = distinct(requests, [source.name for source in planned])
+    return [_renamed(source, name) for source, name in zip(planned, names, strict=True)]
+
+
+def _renamed(source: Planned, name: str) -> Planned:
+    from dataclasses import replace
+
+    return source if source.name == name else replace(source, name=name)
+
+
+def columns_of(sources: Sequence[Planned]) -> tuple[str, ...]:
+    """The columns a frame over these sources has: ``messages`` and ``text`` as needed."""
+    kinds = {source.schema.kind for source in sources}
+    return tuple(c for c in COLUMNS if c not in ("messages", "text") or kinds & {c, "both"})
+
+
+def lay(
+    sources: Sequence[Planned], columns: tuple[str, ...], *, on_error: OnError = "raise"
+) -> dd.DataFrame:
+    """The lazy frame over planned sources, in the order of their names."""
+    frames = [_frame(s, columns, on_error) for s in sorted(sources, key=lambda s: s.name)]
+    return dd.concat(frames) if len(frames) > 1 else frames[0]
+
+
+def _frame(source: Planned, columns: tuple[str, ...], on_error: OnError) -> dd.DataFrame:
+    meta = Rows(normaliser(source.schema), source.name).frame(columns)
+    if isinstance(source, memory.Held):
+        held = memory.LoadHeld(source.name, source.schema, columns)
+        return memory.lay(source, held, meta)
+    load = Load(source.name, source.schema, columns, source.sample_by, on_error)
+    parts = list(source.partitions) or [()]
+    return dd.from_map(load, parts, meta=meta, label="read")

@@ -1,0 +1,193 @@
+"""Frames the user already holds: pandas, Dask, a Hugging Face ``Dataset``, a list of records.
+
+They are told apart by the module their class comes from, so none of those modules is imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import dask.dataframe as dd
+import pandas as pd
+import pyarrow as pa
+
+from ..schema import Schema, normaliser, recognise
+from .plan import SAMPLE_RECORDS
+from .records import Item, Rows
+
+ROWS = 10_000
+
+
+def is_frame(value: Any) -> bool:
+    """Whether this is a frame in hand rather than a path."""
+    return isinstance(value, pd.DataFrame | list) or _kind(value) in ("dask", "datasets")
+
+
+def _kind(value: Any) -> str:
+    return type(value).__module__.partition(".")[0]
+
+
+@dataclass(frozen=True)
+class Held:
+    """A frame in hand as a source: its name, its schema, and its shares, one a partition."""
+
+    name: str
+    schema: Schema
+    shares: tuple[Any, ...]
+
+
+def hold(frame: Any, name: str, overrides: Mapping[str, Any]) -> Held:
+    """Recognise a frame's schema from its first rows and cut it into shares."""
+    if _kind(frame) == "datasets" and not hasattr(frame, "num_rows"):
+        raise TypeError(
+            f"{type(frame).__name__} streams or holds several splits; pass one split of a Dataset"
+        )
+    shares = tuple(_shares(frame))
+    head: list[Any] = []
+    for share in shares:
+        head += [value for _, value, _ in share.items(SAMPLE_RECORDS)]
+        if head or _kind(frame) == "dask":
+            break
+    columns = [] if isinstance(frame, list) else _columns(frame)
+    if not head and columns:
+        head = [dict.fromkeys(columns)]
+    return Held(name, recognise(head, source=name, **overrides), shares)
+
+
+def _columns(frame: Any) -> list[str]:
+    return list(getattr(frame, "column_names", None) or frame.columns)
+
+
+def _shares(frame: Any) -> Iterator[Any]:
+    if _kind(frame) == "dask":
+        for number, part in enumerate(frame.partitions):
+            yield DaskShare(part, number)
+        return
+    rows = len(frame)
+    for start in range(0, max(rows, 1), ROWS):
+        stop = min(start + ROWS, rows)
+        if _kind(frame) == "datasets":
+            yield DatasetShare(frame, start, stop)
+        elif isinstance(frame, list):
+            yield RecordShare(tuple(frame[start:stop]), start)
+        else:
+            yield PandasShare(frame.iloc[start:stop], start)
+
+
+@dataclass(frozen=True)
+class RecordShare:
+    """Some records of a list."""
+
+    records: tuple[Any, ...]
+    start: int
+
+    def items(self, limit: int | None = None) -> Iterator[Item]:
+        """The records, numbered."""
+        for nth, value in enumerate(self.records[:limit], self.start):
+            yield nth, value, None
+
+
+@dataclass(frozen=True)
+class PandasShare:
+    """Some rows of a pandas frame."""
+
+    rows: pd.DataFrame
+    start: int
+
+    def items(self, limit: int | None = None) -> Iterator[Item]:
+        """The rows as records, numbered by where they stand in the frame."""
+        yield from _pandas_items(self.rows.iloc[:limit], self.start)
+
+
+@dataclass(frozen=True)
+class DatasetShare:
+    """Some rows of a Hugging Face ``Dataset``."""
+
+    dataset: Any
+    start: int
+    stop: int
+
+    def items(self, limit: int | None = None) -> Iterator[Item]:
+        """The rows as records, numbered by where they stand in the data set."""
+        stop = self.stop if limit is None else min(self.stop, self.start + limit)
+        table = self.dataset.with_format("arrow")[self.start : stop]
+        for nth, value in enumerate(table.to_pylist(), self.start):
+            yield nth, value, None
+
+    def __dask_tokenize__(self) -> tuple[Any, ...]:
+        return ("DatasetShare", self.dataset._fingerprint, self.start, self.stop)
+
+
+@dataclass(frozen=True)
+class DaskShare:
+    """A partition of a Dask frame; positions are ``partition * 10**9 + row``.
+
+    How many rows the partitions before it hold is not known without computing them.
+    """
+
+    part: Any
+    number: int
+
+    def items(self, limit: int | None = None) -> Iterator[Item]:
+        """The first rows, for recognising the schema."""
+        rows = self.part.head(limit or SAMPLE_RECORDS, npartitions=1, compute=True)
+        yield from _pandas_items(rows, self.number * 10**9)
+
+
+def _pandas_items(rows: pd.DataFrame, start: int) -> Iterator[Item]:
+    try:
+        records = pa.Table.from_pandas(rows, preserve_index=False).to_pylist()
+    except pa.ArrowException:  # a column of mixed types: take the values as they are
+        records = [
+            {str(key): _plain(value) for key, value in record.items()}
+            for record in rows.to_dict("records")
+        ]
+    for nth, value in enumerate(records, start):
+        yield nth, value, None
+
+
+def _plain(value: Any) -> Any:
+    missing = pd.api.types.is_scalar(value) and pd.isna(value)
+    return None if missing else value.item() if hasattr(value, "item") else value
+
+
+@dataclass(frozen=True)
+class LoadHeld:
+    """Turns a share of a frame in hand into a partition."""
+
+    source: str
+    schema: Schema
+    columns: tuple[str, ...]
+
+    __name__ = "read"
+    reads_rows = True
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The one source it reads."""
+        return (self.source,)
+
+    def __call__(self, share: Any) -> pd.DataFrame:
+        return self._rows(share.items())
+
+    def partition(self, rows: pd.DataFrame, number: int) -> pd.DataFrame:
+        """The same for a partition of a Dask frame, computed by now."""
+        return self._rows(_pandas_items(rows, number * 10**9))
+
+    def _rows(self, items: Iterator[Item]) -> pd.DataFrame:
+        rows = Rows(normaliser(self.schema), self.source)
+        rows.add(items, self.source)
+        return rows.frame(self.columns)
+
+
+def lay(held: Held, load: LoadHeld, meta: pd.DataFrame) -> dd.DataFrame:
+    """The lazy frame of a held source."""
+    if held.shares and isinstance(held.shares[0], DaskShare):
+        parts = [
+            share.part.map_partitions(load.partition, share.number, meta=meta)
+            for share in held.shares
+        ]
+        return dd.concat(parts) if len(parts) > 1 else parts[0]
+    return dd.from_map(load, list(held.shares), meta=meta, label="read")

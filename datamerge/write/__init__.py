@@ -1,0 +1,175 @@
+"""The end of a run: one compute that writes kept and removed rows, then the account of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+import dask.dataframe as dd
+import orjson
+import pandas as pd
+from dask.tokenize import tokenize
+
+from .. import audit
+from .._version import __version__
+from ..compute import each_partition, graph_of
+from .finish import finish, merge_parts
+from .ledger import Tally, ledger_of
+from .parts import Format, Target, WritePart
+
+__all__ = ["Tally", "write"]
+
+OURS = ("data", "removed", "malformed", "pairs", ".run")
+FILES = ("ledger.json", "README.md", "recipe.yaml")
+
+
+def write(
+    df: dd.DataFrame | pd.DataFrame,
+    path: str | Path,
+    *,
+    format: Format = "parquet",
+    schema: str | None = None,
+    single_file: bool = False,
+    overwrite: bool = False,
+    recipe: Mapping[str, Any] | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+) -> Tally:
+    """Write what is kept, what was removed and why, and the account of both.
+
+    Computes the frame once. Every file appears whole or not at all; a run that was killed
+    goes on where it stopped when it is started again, and ends in the same bytes.
+
+    Parameters
+    ----------
+    df : Dask or pandas DataFrame
+        A frame that :func:`datamerge.read` made, with any steps laid over it.
+    path : str or path
+        The output folder, on any fsspec file system.
+    format : {"parquet", "jsonl"}
+        The format of the kept rows; removed rows are Parquet always.
+    schema : str, optional
+        Write kept rows as ``sharegpt``, ``messages``, ``alpaca``, … records rather than in
+        datamerge's columns. A row the schema cannot say is removed with reason ``schema``.
+    single_file : bool
+        All kept rows in one file, ``data/train.parquet`` or ``.jsonl``.
+    overwrite : bool
+        Replace the output of another run in the same folder. Without it that is an error.
+    recipe : mapping, optional
+        What to note in ``recipe.yaml``; by default the steps the frame has been through.
+    storage_options : mapping, optional
+        Passed to fsspec.
+
+    Returns
+    -------
+    Tally
+        Rows per source and step; printed, it is the ledger as a table.
+
+    Raises
+    ------
+    FileExistsError
+        The folder holds the output of another run, or files that are not datamerge's.
+    datamerge.audit.ConservationError
+        A source has more or fewer rows at the end than were read.
+
+    Examples
+    --------
+    >>> import datamerge as dm, tempfile
+    >>> df = dm.read([{"prompt": "2 + 2?", "completion": "4"}], name="sums")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     tally = dm.write(df, folder + "/merged")
+    >>> tally.total
+    {'read': 1, 'kept': 1, 'removed': {}, 'malformed': 0}
+    """
+    if format not in get_args(Format):
+        raise ValueError(f"format={format!r}; it is one of {', '.join(get_args(Format))}")
+    if isinstance(df, pd.DataFrame):
+        df = dd.from_pandas(df, npartitions=1, sort=False)
+    missing = [c for c in ("id", "source", "meta", audit.REASON) if c not in df.columns]
+    if missing:
+        raise ValueError(f"the frame lacks {', '.join(missing)}; make it with datamerge.read")
+    target = Target(str(path), format, schema, dict(storage_options or {}))
+    run = tokenize(__version__, df._name, format, schema, single_file)
+    if (done := _claim(target, run, overwrite)) is not None:
+        return done
+    tallies = _write_parts(df, target)
+    if single_file:
+        merge_parts(target)
+    passed = audit.lineage(df)
+    tally = ledger_of(tallies, passed, audit.sources(df), path=str(path), run=run)
+    finish(target, tally, passed, recipe, single_file=single_file)
+    return tally
+
+
+def _claim(target: Target, run: str, overwrite: bool) -> Tally | None:
+    """Make the folder this run's own; returns its tally where it is finished already."""
+    fs, root = target.fs, target.root
+    ledger = _json(target, "ledger.json")
+    if ledger is not None and ledger.get("run") == run:
+        return Tally.from_dict(target.path, ledger)
+    begun = _json(target, ".run/run.json")
+    if begun is not None and begun.get("run") == run:
+        return None
+    if ledger is not None and not overwrite:
+        raise FileExistsError(f"{target.path} holds another run; pass overwrite=True to replace it")
+    if ledger is None and begun is None and fs.exists(root) and fs.ls(root) and not overwrite:
+        raise FileExistsError(f"{target.path} is not empty; pass overwrite=True to write there")
+    for name in (*OURS, *FILES):
+        if fs.exists(f"{root}/{name}"):
+            fs.rm(f"{root}/{name}", recursive=True)
+    with target.replacing(".run/run.json") as file:
+        file.write(orjson.dumps({"run": run}))
+    return None
+
+
+def _json(target: Target, name: str) -> dict[str, Any] | None:
+    try:
+        return orjson.loads(target.fs.cat_file(f"{target.root}/{name}"))
+    except (FileNotFoundError, orjson.JSONDecodeError):
+        return None
+
+
+def _write_parts(df: dd.DataFrame, target: Target) -> list[dict[str, Any]]:
+    """Write the parts that are missing; returns the tally of every part, in their order."""
+    tallies = _noted(target, "part")
+    leaves = _noted(target, "leaf")
+    todo = [n for n in range(df.npartitions) if n not in tallies]
+    uncounted = [n for n in range(len(graph_of(df).leaves)) if n not in leaves]
+    if todo or uncounted:
+        for kind, number, result in each_partition(
+            df, WritePart(target), stage="write", partitions=todo, leaves=uncounted, rows=_rows
+        ):
+            if kind == "partition":
+                tallies[number] = result
+            else:
+                leaves[number] = result
+                with target.replacing(f".run/leaf-{number:05d}.json") as file:
+                    file.write(orjson.dumps(result, option=orjson.OPT_SORT_KEYS))
+    _check(leaves, tallies)
+    return [tallies[n] for n in sorted(tallies)]
+
+
+def _noted(target: Target, kind: str) -> dict[int, dict[str, Any]]:
+    """What an interrupted run has noted of its parts or leaves."""
+    found = target.fs.glob(f"{target.root}/.run/{kind}-*.json")
+    contents = {int(p.rpartition("-")[2].removesuffix(".json")): p for p in found}
+    return {number: orjson.loads(target.fs.cat_file(p)) for number, p in contents.items()}
+
+
+def _rows(tally: Mapping[str, Any]) -> int:
+    return sum(rows for reasons in tally["rows"].values() for rows, _ in reasons.values())
+
+
+def _check(leaves: Mapping[int, Mapping[str, int]], tallies: Mapping[int, Any]) -> None:
+    """Conservation: rows read = kept + removed + malformed, source by source."""
+    if not leaves:
+        return
+    before: Counter[str] = Counter()
+    after: Counter[str] = Counter()
+    for found in leaves.values():
+        before.update(found)
+    for tally in tallies.values():
+        for source, reasons in tally["rows"].items():
+            after[source] += sum(rows for rows, _ in reasons.values())
+    audit.conserved(before, after)

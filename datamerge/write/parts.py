@@ -1,0 +1,147 @@
+"""What one partition becomes on disk: kept rows, removed rows, malformed records, and a tally."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any, BinaryIO, Literal
+
+import fsspec
+import numpy as np
+import orjson
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from .._arrays import strings
+from ..audit import DETAIL, MALFORMED, REASON
+from .records import kept_table, native, sayable
+
+Format = Literal["parquet", "jsonl"]
+SUFFIX = {"parquet": "parquet", "jsonl": "jsonl"}
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a run is written and how; the same on every worker."""
+
+    path: str
+    format: Format = "parquet"
+    schema: str | None = None
+    options: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def fs(self) -> Any:
+        """The file system of the output."""
+        return fsspec.core.url_to_fs(self.path, **self.options)[0]
+
+    @property
+    def root(self) -> str:
+        """The output folder as that file system names it."""
+        return str(fsspec.core.url_to_fs(self.path, **self.options)[1]).rstrip("/")
+
+    @contextmanager
+    def replacing(self, name: str) -> Iterator[BinaryIO]:
+        """A file under the output folder that appears only once it is whole."""
+        fs, final = self.fs, f"{self.root}/{name}"
+        folder = str(PurePosixPath(final).parent)
+        temporary = f"{folder}/.{PurePosixPath(final).name}.{uuid.uuid4().hex}.tmp"
+        fs.makedirs(folder, exist_ok=True)
+        try:
+            with fs.open(temporary, "wb") as file:
+                yield file
+            _rename(fs, temporary, final)
+        except BaseException:
+            if fs.exists(temporary):
+                fs.rm(temporary)
+            raise
+
+
+def _rename(fs: Any, temporary: str, final: str) -> None:
+    if "file" in (fs.protocol if isinstance(fs.protocol, tuple) else (fs.protocol,)):
+        os.replace(temporary, final)
+    else:
+        fs.mv(temporary, final)
+
+
+@dataclass(frozen=True)
+class WritePart:
+    """Writes one partition under the target and returns its tally."""
+
+    target: Target
+
+    def __call__(self, part: pd.DataFrame, number: int) -> dict[str, Any]:
+        if self.target.schema:
+            part = sayable(part, self.target.schema)
+        reason = strings(part[REASON])
+        kept = reason.is_null().to_numpy(zero_copy_only=False)
+        malformed = pc.fill_null(pc.equal(reason, MALFORMED), False).to_numpy(zero_copy_only=False)
+        self._kept(part[kept], number)
+        self._removed(part[~kept & ~malformed], number)
+        self._malformed(part[malformed], number)
+        tally = tally_of(part)
+        with self.target.replacing(f".run/part-{number:05d}.json") as file:
+            file.write(orjson.dumps(tally, option=orjson.OPT_SORT_KEYS))
+        return tally
+
+    def _kept(self, part: pd.DataFrame, number: int) -> None:
+        if not len(part) and number:
+            return  # the first part is written even when empty: it carries the columns
+        name = f"data/part-{number:05d}.{SUFFIX[self.target.format]}"
+        with self.target.replacing(name) as file:
+            if self.target.format == "jsonl":
+                for record in native(part, self.target.schema):
+                    file.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
+            else:
+                write_parquet(kept_table(part, self.target.schema), file)
+
+    def _removed(self, part: pd.DataFrame, number: int) -> None:
+        if len(part):
+            with self.target.replacing(f"removed/part-{number:05d}.parquet") as file:
+                write_parquet(kept_table(part, None, removed=True), file)
+
+    def _malformed(self, part: pd.DataFrame, number: int) -> None:
+        if len(part):
+            with self.target.replacing(f"malformed/part-{number:05d}.jsonl") as file:
+                for record in _malformed_records(part):
+                    file.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
+
+
+def write_parquet(table: pa.Table, file: BinaryIO) -> None:
+    """The table as Parquet, the way every file of a run is written."""
+    pq.write_table(table, file, compression="zstd", row_group_size=20_000, write_statistics=False)
+
+
+def _malformed_records(part: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    ids, details = strings(part["id"]).to_pylist(), strings(part[DETAIL]).to_pylist()
+    for key, reason, raw in zip(ids, details, strings(part["meta"]).to_pylist(), strict=True):
+        file, _, position = key.rpartition("#")
+        yield {
+            "id": key,
+            "file": file,
+            "position": int(position.partition(".")[0]),
+            "reason": reason,
+            **orjson.loads(raw),
+        }
+
+
+def tally_of(part: pd.DataFrame) -> dict[str, Any]:
+    """Rows, and tokens where counted, by source and reason; the reason of a kept row is ''."""
+    keys = pd.DataFrame({"source": part["source"], "reason": part[REASON].fillna("")})
+    tokens = part["tokens"] if "tokens" in part.columns else pd.Series(pd.NA, index=part.index)
+    known = pd.to_numeric(tokens, errors="coerce")
+    grouped = keys.assign(rows=1, tokens=known.fillna(0).astype(np.int64)).groupby(
+        ["source", "reason"], sort=True, observed=True
+    )
+    found: dict[str, Any] = {}
+    for (source, reason), row in grouped[["rows", "tokens"]].sum().iterrows():
+        found.setdefault(str(source), {})[str(reason)] = [int(row["rows"]), int(row["tokens"])]
+    return {"rows": found, "tokens": "tokens" in part.columns}
+
+
+Recorder = Callable[[dict[str, Any]], None]
