@@ -192,7 +192,7 @@ def test_xet_storage_and_a_retry_into_it(hub: Hub, run: Path, tmp_path: Path) ->
     hub.xet = tmp_path / "cas"
     hub.xet.mkdir()
     hub.fail("POST .*/commit/", 503)
-    script = f"import datamerge.upload as u; print(u.upload({str(run)!r}, 'me/merged'))"
+    script = f"import datamerge as dm; print(dm.upload({str(run)!r}, 'me/merged'))"
     failed = hub.run(script, HF_HUB_DISABLE_XET="0")
     assert failed.returncode == 1 and "Call upload again" in failed.stderr
     assert "data/part-0.parquet" not in hub.files("me/merged")
@@ -445,8 +445,8 @@ def test_no_log_and_no_file_holds_the_token(hub: Hub, run: Path, tmp_path: Path,
     hub.xet.mkdir()
     script = (
         "import logging, sys; logging.basicConfig(level='DEBUG')\n"
-        "import datamerge.upload as u\n"
-        f"print(u.upload({str(run)!r}, 'me/merged', token=sys.stdin.readline()))\n"
+        "import datamerge as dm\n"
+        f"print(dm.upload({str(run)!r}, 'me/merged', token=sys.stdin.readline()))\n"
     )
     script = script.replace("sys.stdin.readline()", f"''.join(map(chr, {list(SECRET.encode())}))")
     noisy = {"HF_DEBUG": "1", "HF_HUB_VERBOSITY": "debug", "RUST_LOG": "debug"}
