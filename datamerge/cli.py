@@ -1,0 +1,185 @@
+"""The command line: run, demo, inspect, migrate, clean."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ._version import __version__
+
+if TYPE_CHECKING:
+    from .recipe import Recipe
+
+OK, FAILED, WRONG = 0, 1, 2
+DEMO = Path(__file__).parent / "assets" / "demo.yaml"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns its exit code: 0, 1 (failed) or 2 (bad recipe or arguments)."""
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    if not hasattr(given, "command"):
+        parser.print_help()
+        return WRONG
+    from .recipe import RecipeError
+
+    command: Callable[[argparse.Namespace], int] = given.command
+    try:
+        return command(given)
+    except RecipeError as error:
+        return _say(str(error), WRONG)
+    except KeyboardInterrupt:
+        return _say("\ninterrupted; the same command goes on where it stopped", FAILED)
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has enough
+        return OK
+    except Exception as error:
+        if given.debug:
+            raise
+        return _say(f"{type(error).__name__}: {error}", FAILED)
+
+
+def _say(message: str, code: int) -> int:
+    print(message, file=sys.stderr)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="datamerge", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"datamerge {__version__}")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    run = commands.add_parser("run", help="run a recipe")
+    run.add_argument("recipe", type=Path, help="a YAML file")
+    run.add_argument("--check", action="store_true", help="check the recipe and do nothing")
+    _running(run, _run)
+    demo = commands.add_parser("demo", help="merge the bundled sample")
+    _running(demo, _demo)
+    inspect = commands.add_parser("inspect", help="the ledger of a run, and examples of each reason")
+    inspect.add_argument("out", type=Path, help="the output folder of a run")
+    inspect.add_argument("--examples", type=int, default=3, help="rows to show of each reason")
+    inspect.set_defaults(command=_inspect)
+    migrate = commands.add_parser("migrate", help="a DataMergeKit configuration as a recipe")
+    migrate.add_argument("folder", type=Path, help="the folder with the four YAML files")
+    migrate.add_argument("--out", type=Path, help="where to write the recipe; else it is printed")
+    migrate.set_defaults(command=_migrate)
+    clean = commands.add_parser("clean", help="empty the work directory")
+    clean.set_defaults(command=_clean)
+    return parser
+
+
+def _running(parser: argparse.ArgumentParser, command: Callable[..., int]) -> None:
+    parser.add_argument("--out", help="the output folder")
+    parser.add_argument("--overwrite", action="store_true", help="replace another run's output")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE",
+                        help="a value for ${NAME} in the recipe")  # fmt: skip
+    parser.add_argument("--workers", type=int, help="worker processes; one a core by default")
+    parser.add_argument("--cluster", help="local (default), none, cuda, or tcp://HOST:PORT")
+    parser.set_defaults(command=command, recipe=DEMO, check=False)
+
+
+def _variables(pairs: Sequence[str]) -> dict[str, str]:
+    from .recipe import RecipeError
+
+    found = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise RecipeError(f"--set {pair}: write --set NAME=VALUE")
+        found[name] = value
+    return found
+
+
+def _run(given: argparse.Namespace) -> int:
+    from . import recipe
+
+    checked = recipe.load(given.recipe, _variables(given.set))
+    if given.check:
+        print(f"{given.recipe}: {len(checked.sources)} sources, {len(checked.steps)} steps, fine")
+        return OK
+    return _work(given, checked)
+
+
+def _demo(given: argparse.Namespace) -> int:
+    given.out = given.out or "out/demo"
+    code = _run(given)
+    print(f"\nLook around: datamerge inspect {given.out}")
+    return code
+
+
+def _work(given: argparse.Namespace, checked: Recipe) -> int:
+    import dask
+
+    from . import recipe
+    from .terminal import Lines
+
+    client = _client(given)
+    try:
+        with dask.config.set({"datamerge.reporter": Lines()}):
+            tally = recipe.run(checked, given.out, overwrite=given.overwrite)
+    finally:
+        if client is not None:
+            _close(client)
+    print(tally)
+    print(f"\nwritten to {tally.path}")
+    return OK
+
+
+def _client(given: argparse.Namespace):
+    from . import cluster
+
+    kind = given.cluster or "local"
+    if kind == "none":
+        return None
+    if kind.partition("://")[2]:
+        client = cluster.start(address=kind)
+    elif kind in ("local", "cuda", "auto"):
+        client = cluster.start(kind, workers=given.workers)
+    else:
+        from .recipe import RecipeError
+
+        raise RecipeError(f"--cluster {kind}: it is local, none, cuda or tcp://HOST:PORT")
+    if client.dashboard_link:
+        print(f"dashboard: {client.dashboard_link}", file=sys.stderr)
+    return client
+
+
+def _close(client) -> None:
+    own = client.cluster
+    client.close()
+    if own is not None:
+        own.close()
+
+
+def _inspect(given: argparse.Namespace) -> int:
+    from .inspect import describe
+
+    for line in describe(given.out, examples=given.examples):
+        print(line)
+    return OK
+
+
+def _migrate(given: argparse.Namespace) -> int:
+    from .migrate import migrate
+
+    text = migrate(given.folder)
+    if given.out is None:
+        print(text, end="")
+    else:
+        given.out.write_text(text, encoding="utf-8")
+        print(f"written to {given.out}")
+    return OK
+
+
+def _clean(given: argparse.Namespace) -> int:
+    from . import workdir
+
+    print(f"{workdir.root()}: {workdir.clean() / 1e6:,.1f} MB set free")
+    return OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())
