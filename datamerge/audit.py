@@ -43,7 +43,7 @@ class Step:
     """
 
     name: str
-    run: Callable[[pd.DataFrame], pd.DataFrame]
+    run: Callable[[pd.DataFrame], pd.DataFrame] = field(repr=False)  # may hold 500 phrases
     arguments: Mapping[str, Any]
     reason: str | None = None
     is_lookup: bool = False  # cheap enough to be done again rather than kept on disk

@@ -1,7 +1,8 @@
 """The work directory: costly intermediate results on disk, keyed by what they were made from.
 
-``dask.config`` key ``datamerge.workdir`` (environment: ``DATAMERGE_WORKDIR``) says where; on a
-cluster it must be a folder that all workers see. Everything in it can be made again.
+The ``dask.config`` key ``datamerge.workdir``, or else the environment variable
+``DATAMERGE_WORKDIR``, says where; by default it is ``~/.cache/datamerge``. On a cluster it must be
+a folder that all workers see. Everything in it can be made again.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ def root() -> Path:
     ...     root() == Path(folder)
     True
     """
-    configured = dask.config.get("datamerge.workdir", None)
-    if configured is None:
+    configured = dask.config.get("datamerge.workdir", None) or os.environ.get("DATAMERGE_WORKDIR")
+    if not configured:
         cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
         configured = Path(cache) / "datamerge"
     path = Path(configured).expanduser().absolute()
