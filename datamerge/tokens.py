@@ -18,7 +18,7 @@ from . import audit
 from ._arrays import Turns, strings, turns
 from .audit import Frame
 
-BUILT_IN = Path(__file__).parent / "assets" / "static" / "tokenizer.json"
+PIECES = Path(__file__).parent / "assets" / "static" / "vocab.txt"
 ROLES = ("system", "user", "assistant", "tool")
 BATCH = 4096  # texts handed to the tokenizer at once: enough for its threads, little to hold
 
@@ -35,8 +35,8 @@ def count(df: Frame, tokenizer: Any = None, *, per_role: bool = False) -> Frame:
     df : pandas or Dask DataFrame
         Rows as ``dm.read`` gives them.
     tokenizer : optional
-        None is the tokenizer that comes with the package: WordPiece with 30,522 lower-case
-        English pieces (that of BERT and MiniLM), fast and offline. Its counts are close to those
+        None is the tokenizer that comes with the package: WordPiece with some 29,500 lower-case
+        English pieces (those of BERT and MiniLM), fast and offline. Its counts are close to those
         of larger vocabularies on English prose; on code, on text that depends on white space,
         and on other scripts they are not, so name your model's own where the count matters: the
         path of a ``tokenizer.json`` or of a folder that holds one, or a name on the Hub
@@ -154,7 +154,7 @@ def _called(tokenizer: Any) -> str | None:
 def _counter(source: Any) -> Callable[[list[str]], list[int]]:
     """A function from texts to numbers of tokens."""
     if source is None or isinstance(source, str):
-        return _fast(_load(source or str(BUILT_IN)))
+        return _fast(_built_in() if source is None else _load(source))
     backend = getattr(source, "backend_tokenizer", source)  # a fast transformers tokenizer
     if type(backend).__module__.split(".")[0] == "tokenizers":
         return _fast(_bare(backend.to_str()))
@@ -167,6 +167,18 @@ def _fast(tokenizer: Any) -> Callable[[list[str]], list[int]]:
         return [len(tokens) for tokens in encoded]
 
     return numbers
+
+
+@lru_cache(maxsize=1)
+def _built_in() -> Any:
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+
+    pieces = ["[UNK]", *PIECES.read_text(encoding="utf-8").splitlines()]
+    vocabulary = {piece: number for number, piece in enumerate(pieces)}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    return tokenizer
 
 
 @lru_cache(maxsize=8)

@@ -67,23 +67,29 @@ def turns(
     ['Hi.\n\nAnyone there?']
     """
     one_of("start", start, ("user", "any"))
-    judge = _Turns(start, bool(require_response))
-    arguments = {"start": start, "require_response": judge.require_response}
-    return audit.mark(df, judge, step="clean.turns", reason=reason, arguments=arguments)
+    reason = audit.unused(reason, df)
+    run = _Turns(start, bool(require_response), reason)
+    arguments = {"start": start, "require_response": run.require_response}
+    return audit.apply(df, audit.Step("clean.turns", run, arguments, reason))
 
 
 @dataclass(frozen=True)
 class _Turns:
     start: Literal["user", "any"]
     require_response: bool
+    reason: str
 
-    def __call__(self, part: pd.DataFrame) -> audit.Verdict:
+    def __call__(self, part: pd.DataFrame) -> pd.DataFrame:
         if "messages" not in part.columns:
-            return audit.Verdict(pa.nulls(len(part), pa.large_string()))
-        chats = _repaired(read_turns(part["messages"]))
+            return part
+        alive = part[audit.REASON].isna().to_numpy(dtype=bool)
+        chats = _repaired(read_turns(part["messages"]), alive)
         array = messages_array(chats.offsets, chats.role, chats.content, chats.extra, chats.missing)
-        columns = {"messages": messages_column(array, part.index).array}
-        return audit.Verdict(self._faults(chats), columns)
+        part = part.assign(messages=messages_column(array, part.index))
+        return audit.marked(part, self.judge, self.reason)
+
+    def judge(self, part: pd.DataFrame) -> pa.Array:
+        return self._faults(read_turns(part["messages"]))
 
     def _faults(self, chats: Turns) -> pa.Array:
         """Per row what is wrong with it and cannot be repaired, the first that applies."""
@@ -114,9 +120,9 @@ def _any(chats: Turns, flags: np.ndarray) -> np.ndarray:
     return np.diff(np.concatenate([[0], np.cumsum(flags)])[chats.offsets]) > 0
 
 
-def _repaired(chats: Turns) -> Turns:
-    """The chats with each row that needs it put in order."""
-    rows = np.flatnonzero(_needs_repair(chats))
+def _repaired(chats: Turns, alive: np.ndarray) -> Turns:
+    """The chats with each live row that needs it put in order."""
+    rows = np.flatnonzero(_needs_repair(chats) & alive)
     if not len(rows):
         return chats
     fixed = {int(row): repair(_of_row(chats, int(row))) for row in rows}

@@ -9,6 +9,7 @@ that holds no lock, so that threads run side by side. Labels are the same, tests
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -73,9 +74,9 @@ def classify(
 
 def _prepare(texts: pa.LargeStringArray, max_chars: int) -> pa.LargeStringArray:
     """The start of each text as the model was trained to see it."""
-    start = pc.utf8_slice_codeunits(texts, 0, max_chars)
-    start = pc.if_else(pc.utf8_is_upper(start), pc.utf8_lower(start), start)
-    return pc.utf8_normalize(start, "NFC")
+    starts = pc.utf8_slice_codeunits(texts, 0, max_chars).to_pylist()
+    lowered = (start.lower() if start.isupper() else start for start in starts)
+    return pa.array([unicodedata.normalize("NFC", text) for text in lowered], pa.large_string())
 
 
 def _walk(

@@ -78,7 +78,7 @@ def _check_bounds(least: int | None, most: int | None) -> None:
     if least is None and most is None:
         raise ValueError("length needs min, max or both")
     for name, bound in (("min", least), ("max", most)):
-        if bound is not None and (not isinstance(bound, int) or bound < 0):
+        if bound is not None and (type(bound) is not int or bound < 0):
             raise ValueError(f"{name}={bound!r} must be a whole number, 0 or more")
     if least is not None and most is not None and least > most:
         raise ValueError(f"min={least} is greater than max={most}: nothing could stay")
