@@ -942,6 +942,7 @@ json_values = st.recursive(
 @given(st.sampled_from(TYPES), json_values | st.dictionaries(words, json_values, max_size=6))
 @example("messages", {"messages": [{"role": "user", "content": [[]]}]})
 @example("datamerge", {"messages": [{"role": "user", "content": "x", "extra": 5}], "meta": "{}"})
+@example("text", {"text": "a", "big": 2**70, "lone": "\ud800"})
 def test_any_json_value_gives_rows_or_a_record_error(type, value):
     schema = Schema.usual(type)
     try:

@@ -28,6 +28,8 @@ class SchemaError(ValueError):
 class RecordError(ValueError):
     """One record is odd: it is set aside as malformed, and the source goes on.
 
+    The text of the error is its reason alone.
+
     Parameters
     ----------
     reason : str

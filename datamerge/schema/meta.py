@@ -43,7 +43,9 @@ def _dump_slowly(value: Mapping[str, Any], error: TypeError) -> str:
     """JSON where orjson gives up: integers past 64 bits are kept, the rest is said."""
     try:
         if "64-bit" in str(error):
-            return json.dumps(_finite(value), ensure_ascii=False, separators=(",", ":"))
+            text = json.dumps(_finite(value), ensure_ascii=False, separators=(",", ":"))
+            text.encode()
+            return text
         return orjson.dumps(
             value, default=_plain, option=_OPTIONS | orjson.OPT_NON_STR_KEYS
         ).decode()

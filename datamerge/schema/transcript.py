@@ -13,7 +13,7 @@ from .errors import RecordError
 
 _MARKER = re.compile(r"\n\n(Human|Assistant): ?")
 _LEADING = re.compile(r"\s*(?:Human|Assistant):")
-_CAPITALS = re.compile(r"(?:\A|\n)\s*(SYSTEM|USER|ASSISTANT|FUNCTION RESPONSE):")
+_CAPITALS = re.compile(r"(?:\A\s*|\n[ \t]*\n[ \t]*)(SYSTEM|USER|ASSISTANT|FUNCTION RESPONSE):")
 _LEADING_CAPITALS = re.compile(r"\s*(?:SYSTEM|USER|ASSISTANT):")
 _BREAK = "\n\n"
 _ROLES = {
