@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 import pandas as pd
@@ -12,6 +13,7 @@ from ._arrays import strings, turns
 
 TextView = Literal["chat", "prompt", "response"] | str
 
+VIEWS = ("chat", "prompt", "response")
 _ROLES = {"prompt": ("user",), "response": ("assistant",)}
 
 
@@ -21,12 +23,17 @@ def view(part: pd.DataFrame, text: TextView, *, separator: str = "\n\n") -> pa.L
     ``chat`` is every turn in order (a plain document is its whole text), ``prompt`` the
     user's turns, ``response`` the assistant's turns, anything else the column of that name.
     """
-    if text in _ROLES or text == "chat":
+    if text in VIEWS:
         return _of_chats(part, text, separator)
-    if text not in part.columns:
-        known = [*_ROLES, "chat", *part.columns]
-        raise KeyError(f"text={text!r} is neither a view nor a column; known: {', '.join(known)}")
+    readable(text, part.columns)
     return strings(part[text])
+
+
+def readable(text: TextView, columns: Iterable[str]) -> None:
+    """Raise unless ``text`` is a view or one of these columns."""
+    known = [*VIEWS, *columns]
+    if text not in known:
+        raise ValueError(f"text={text!r} is neither a view nor a column; known: {', '.join(known)}")
 
 
 def _of_chats(part: pd.DataFrame, text: str, separator: str) -> pa.LargeStringArray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, get_args
 
 from ..embed import Encoder, encoder as make_encoder
-from ..text import TextView
+from ..text import TextView, readable
 from .duplicates import Duplicates, DuplicatesWarning
 from .finders import Exact, Semantic
 from .rows import Normal
@@ -40,6 +40,7 @@ def exact(df: Any, *, text: TextView = "chat", normalise: Normal = "loose") -> D
     """
     if normalise not in get_args(Normal):
         raise ValueError(f"normalise={normalise!r}; it is one of {', '.join(get_args(Normal))}")
+    readable(text, df.columns)
     return Duplicates(df, Exact(text, normalise), 1.0)
 
 
@@ -80,6 +81,7 @@ def semantic(
     >>> dups.decisions()[["id", "witness"]].values.tolist()
     [['chats#1', 'chats#0']]
     """
+    readable(text, df.columns)
     floor = max(-1.0, threshold - 0.05) if floor is None else floor
     if not -1 <= floor <= threshold <= 1:
         raise ValueError(f"need -1 <= floor <= threshold <= 1, got {floor=} and {threshold=}")

@@ -237,6 +237,11 @@ class Marker:
     def __call__(self, part: pd.DataFrame) -> pd.DataFrame:
         return audit.marked(part, self._details, self.reason)
 
+    def __dask_tokenize__(self) -> tuple[str, ...]:
+        # The names tell what was decided, and of what; where the work directory is does not matter.
+        path = Path(self.path)
+        return ("Marker", path.parent.name, path.name, self.reason, self.word)
+
     def _details(self, alive: pd.DataFrame) -> pa.Array:
         if not len(alive):
             return pa.nulls(0, pa.large_string())

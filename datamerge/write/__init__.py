@@ -22,7 +22,8 @@ from .parts import Format, Target, WritePart
 __all__ = ["Tally", "write"]
 
 OURS = ("data", "removed", "malformed", "pairs", ".run")
-FILES = ("ledger.json", "README.md", "recipe.yaml")
+RUN = ".run.json"  # which run the folder holds, or is being made
+FILES = ("ledger.json", RUN, "README.md", "recipe.yaml")
 
 
 def write(
@@ -97,7 +98,7 @@ def write(
     if single_file:
         merge_parts(target)
     passed = audit.lineage(df)
-    tally = ledger_of(tallies, passed, audit.sources(df), path=str(path), run=run)
+    tally = ledger_of(tallies, passed, audit.sources(df), path=str(path))
     finish(target, tally, passed, recipe, single_file=single_file)
     return tally
 
@@ -105,12 +106,9 @@ def write(
 def _claim(target: Target, run: str, overwrite: bool) -> Tally | None:
     """Make the folder this run's own; returns its tally where it is finished already."""
     fs, root = target.fs, target.root
-    ledger = _json(target, "ledger.json")
-    if ledger is not None and ledger.get("run") == run:
-        return Tally.from_dict(target.path, ledger)
-    begun = _json(target, ".run/run.json")
+    ledger, begun = _json(target, "ledger.json"), _json(target, RUN)
     if begun is not None and begun.get("run") == run:
-        return None
+        return Tally.from_dict(target.path, ledger) if ledger is not None else None
     if ledger is not None and not overwrite:
         raise FileExistsError(f"{target.path} holds another run; pass overwrite=True to replace it")
     if ledger is None and begun is None and fs.exists(root) and fs.ls(root) and not overwrite:
@@ -118,7 +116,7 @@ def _claim(target: Target, run: str, overwrite: bool) -> Tally | None:
     for name in (*OURS, *FILES):
         if fs.exists(f"{root}/{name}"):
             fs.rm(f"{root}/{name}", recursive=True)
-    with target.replacing(".run/run.json") as file:
+    with target.replacing(RUN) as file:
         file.write(orjson.dumps({"run": run}))
     return None
 

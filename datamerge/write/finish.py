@@ -67,7 +67,8 @@ def finish(
         file.write(card(tally, noted, target.format, schema=target.schema).encode())
     with target.replacing("ledger.json") as file:
         file.write(orjson.dumps(tally.to_dict(), option=orjson.OPT_INDENT_2))
-    target.fs.rm(f"{target.root}/.run", recursive=True)
+    if target.fs.exists(f"{target.root}/.run"):
+        target.fs.rm(f"{target.root}/.run", recursive=True)
 
 
 def _pairs(target: Target, lineage: Sequence[Passed]) -> None:

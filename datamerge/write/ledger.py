@@ -31,7 +31,6 @@ class Tally:
     sources: dict[str, dict[str, Any]]
     total: dict[str, Any]
     steps: list[dict[str, Any]] = field(default_factory=list)
-    run: str = ""
 
     def __str__(self) -> str:
         return table(self.sources, self.total)
@@ -42,7 +41,6 @@ class Tally:
         """The content of ``ledger.json``."""
         return {
             "datamerge": __version__,
-            "run": self.run,
             "sources": self.sources,
             "total": self.total,
             "steps": self.steps,
@@ -51,7 +49,7 @@ class Tally:
     @classmethod
     def from_dict(cls, path: str, ledger: Mapping[str, Any]) -> Tally:
         """From the content of ``ledger.json``."""
-        return cls(path, ledger["sources"], ledger["total"], ledger["steps"], ledger["run"])
+        return cls(path, ledger["sources"], ledger["total"], ledger["steps"])
 
 
 def ledger_of(
@@ -60,7 +58,6 @@ def ledger_of(
     sources: Sequence[str],
     *,
     path: str,
-    run: str,
 ) -> Tally:
     """Add up the tallies of all parts; sources that had no rows are named too."""
     counts: dict[str, dict[str, list[int]]] = {name: {} for name in sources}
@@ -80,7 +77,7 @@ def ledger_of(
             held = overall.setdefault(reason, [0, 0])
             overall[reason] = [held[0] + pair[0], held[1] + pair[1]]
     total = _entry(overall, order, has_tokens)
-    return Tally(path, entries, total, _steps(entries, lineage), run)
+    return Tally(path, entries, total, _steps(entries, lineage))
 
 
 def _order(counts: Mapping[str, Mapping[str, Any]], steps: Sequence[Step]) -> list[str]:
