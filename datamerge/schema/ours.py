@@ -18,20 +18,22 @@ _CONTENT = ("messages", "text", "meta")
 def own_reader(schema: Schema) -> Reader:
     """Read rows that were written by us, chats and documents."""
     read_turns = turn_reader(schema)
-    kind = schema.kind
+    kind, names = schema.kind, {name: schema.field(name) or name for name in _CONTENT}
+    told = frozenset(names.values())
 
     def read(record: dict[str, Any]) -> list[Row]:
-        meta = load(record.get("meta"))
-        turns, text = record.get("messages"), record.get("text")
+        meta = load(record.get(names["meta"]))
+        turns, text = record.get(names["messages"]), record.get(names["text"])
+        origin = {k: v for k, v in record.items() if k not in told and v is not None}
         if turns is None:
-            return [_document(text, _with_origin(meta, record), kind)]
+            return [_document(text, _with_origin(meta, origin), kind)]
         if kind == "text":
             raise RecordError("a chat among plain texts", "messages")
         roles, contents, extras = read_turns(turns, "messages")
         if not roles:
             raise RecordError("no turns", "messages")
         extras = _whole((roles, contents, extras), pop_extras(meta, len(roles)))
-        return [(roles, contents, extras, None, _with_origin(meta, record))]
+        return [(roles, contents, extras, None, _with_origin(meta, origin))]
 
     return read
 
@@ -57,9 +59,8 @@ def _whole(turns: Turns, folded: list[str | None] | None) -> list[str | None] | 
     return extras if any(extras) else None
 
 
-def _with_origin(meta: dict[str, Any], record: dict[str, Any]) -> str:
+def _with_origin(meta: dict[str, Any], origin: dict[str, Any]) -> str:
     """Meta with what else the row had; an earlier origin goes inside the later one."""
-    origin = {k: v for k, v in record.items() if k not in _CONTENT and v is not None}
     if not origin:
         return dump(meta)
     if ORIGIN in meta:

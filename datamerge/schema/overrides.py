@@ -12,7 +12,7 @@ from .errors import SchemaError
 from .words import CANONICAL, SLOTS, TYPE_OF
 
 SLOT_NAMES = tuple(dict.fromkeys(slot.name for slots in SLOTS.values() for slot in slots))
-FIELD_OVERRIDES = {f"field_{name}": name for name in SLOT_NAMES} | {
+FIELD_OVERRIDES = {f"field_{name}": name for name in SLOT_NAMES if name not in ("id", "source")} | {
     "field": "text",
     "field_response": "output",
 }

@@ -128,8 +128,8 @@ def _described(type: str, fields: dict[str, str], profile: Profile, wanted: Want
         if not wanted.type and properties["role"] == "from":
             type = "sharegpt"
     if type == "datamerge":
-        seen = {"messages", "text"} & profile.present.keys()
-        fields = {k: v for k, v in fields.items() if k in seen or k not in ("messages", "text")}
+        content = ("messages", "text")
+        fields = {k: v for k, v in fields.items() if k not in content or v in profile.present}
     return Schema(
         type,
         tuple(fields.items()),
