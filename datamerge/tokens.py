@@ -76,6 +76,8 @@ def count_texts(texts: pa.Array, tokenizer: Any = None) -> np.ndarray:
     found = np.zeros(len(texts), np.int64)
     if not len(texts):
         return found  # the tokenizer is not even loaded: meta is computed from empty frames
+    if tokenizer is None:
+        return _built_in().count(pc.fill_null(texts.cast(pa.large_string()), ""))
     numbers = _counter(_source(tokenizer))
     for start in range(0, len(texts), BATCH):
         batch = pc.fill_null(texts.slice(start, BATCH), "").to_pylist()
@@ -153,8 +155,8 @@ def _called(tokenizer: Any) -> str | None:
 
 def _counter(source: Any) -> Callable[[list[str]], list[int]]:
     """A function from texts to numbers of tokens."""
-    if source is None or isinstance(source, str):
-        return _fast(_built_in() if source is None else _load(source))
+    if isinstance(source, str):
+        return _fast(_load(source))
     backend = getattr(source, "backend_tokenizer", source)  # a fast transformers tokenizer
     if type(backend).__module__.split(".")[0] == "tokenizers":
         return _fast(_bare(backend.to_str()))
@@ -171,14 +173,17 @@ def _fast(tokenizer: Any) -> Callable[[list[str]], list[int]]:
 
 @lru_cache(maxsize=1)
 def _built_in() -> Any:
+    """The default: a compiled counter, and the package's tokenizer for what it leaves out."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+
+    from ._wordpiece import Pieces
 
     pieces = ["[UNK]", *PIECES.read_text(encoding="utf-8").splitlines()]
     vocabulary = {piece: number for number, piece in enumerate(pieces)}
     tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    return tokenizer
+    return Pieces.of(pieces, _fast(tokenizer))
 
 
 @lru_cache(maxsize=8)

@@ -21,7 +21,7 @@ def plainly(text: str, phrases: list[str]) -> set[str]:
     quotes = str.maketrans("‘’‚‛ʼ＇“”„‟＂", "''''''\"\"\"\"\"")
 
     def simple(words: str) -> str:
-        return unicodedata.normalize("NFC", words.translate(quotes).lower())
+        return unicodedata.normalize("NFC", words.translate(quotes).lower().replace("ς", "σ"))
 
     found = set()
     for phrase in phrases:
@@ -36,6 +36,7 @@ def plainly(text: str, phrases: list[str]) -> set[str]:
 PHRASES = [
     "as an ai language model", "an AI", "I can't", "delve into", "it's", "naïve answer",
     "作为一个", "…", "C++ (sort of)", '"quoted"', "je suis désolé", "éa", "x_y", "3.5", "a\tb",
+    "Οδος",
 ]  # fmt: skip
 TEXTS = [
     "As an AI language model, no.",
@@ -46,6 +47,7 @@ TEXTS = [
     "c++ (SORT of)", "“quoted”", "„quoted“", "Je suis Désolé!",
     "xéa", "éa", "éa1", "x_y", "ax_y", "13.5", "3.5", "a b", "a\u00a0b", "a\u3000b", "\u2003éa", "",
     "delve intoé", "delve into—this", "Delve\r\n into", "delve\x0binto", "delve\x1finto",
+    "ΟΔΟΣ!", "οδος", "οδοσ",
     "İt's it's",
 ]  # fmt: skip
 
@@ -72,6 +74,8 @@ PIECES = st.sampled_from(
         "ſ",
         "K",
         "ß",
+        "Σ",
+        "ς",
         "\u0301",
         "\u00a0",
         "\u2009",
@@ -188,7 +192,7 @@ def test_real_answers_are_found_as_the_slow_way_finds_them(data):
     import pandas as pd
 
     answers = pd.read_parquet(data / "bench" / "alpaca_eval_60.parquet", columns=["output"])
-    texts = answers["output"].iloc[::97].fillna("").tolist()
+    texts = answers["output"].iloc[::997].fillna("").tolist()
     phrases = [phrase for phrase, _ in _entries(["refusals", "slop"])]
     found = {
         hit.text: phrases[hit.phrase]

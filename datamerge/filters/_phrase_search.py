@@ -25,15 +25,17 @@ LETTERS_A_PASS = 5_000
 # folding makes spaces out of the rest and the screen asks for the first kind only.
 _SPACE = r"[\x09-\x0d\x1c-\x20]+"
 _WIDE_SPACE = r"[\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]"
-_QUOTES = {"'": "‘’‚‛ʼ＇", '"': "“”„‟＂"}
+_ALIKE = {"'": "‘’‚‛ʼ＇", '"': "“”„‟＂", "σ": "ς"}
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 
 
 def fold(texts: pa.LargeStringArray) -> pa.LargeStringArray:
     """Texts with lower case, plain spaces, straight quotes and composed letters."""
-    folded = pc.replace_substring_regex(pc.utf8_lower(texts), _WIDE_SPACE, " ")
-    for plain, curly in _QUOTES.items():
-        folded = pc.replace_substring_regex(folded, f"[{curly}]", plain)
+    # One capital letter is two in lower case, which Arrow leaves out.
+    folded = pc.utf8_lower(pc.replace_substring(texts, "İ", "i\u0307"))
+    folded = pc.replace_substring_regex(folded, _WIDE_SPACE, " ")
+    for plain, others in _ALIKE.items():
+        folded = pc.replace_substring_regex(folded, f"[{others}]", plain)
     composed = [unicodedata.normalize("NFC", text) for text in folded.to_pylist()]
     return pa.array(composed, pa.large_string())
 
