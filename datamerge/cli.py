@@ -116,6 +116,7 @@ def _work(given: argparse.Namespace, checked: Recipe) -> int:
     from . import recipe
     from .terminal import Lines
 
+    _quiet()
     client = _client(given)
     try:
         with dask.config.set({"datamerge.reporter": Lines()}):
@@ -126,6 +127,17 @@ def _work(given: argparse.Namespace, checked: Recipe) -> int:
     print(tally)
     print(f"\nwritten to {tally.path}")
     return OK
+
+
+def _quiet() -> None:
+    """Warnings in one line each; the shuffle's chatter not at all."""
+    import logging
+    import warnings
+
+    logging.getLogger("distributed.shuffle").setLevel(logging.ERROR)
+    warnings.showwarning = lambda message, *_args, **_more: print(
+        f"warning: {message}", file=sys.stderr
+    )
 
 
 def _client(given: argparse.Namespace):

@@ -92,10 +92,10 @@ def arguments_of(step: Known, given: Any) -> dict[str, Any]:
 
 def _is_first(step: Known, given: Mapping[str, Any]) -> bool:
     """A mapping whose keys are no arguments may be the first argument itself (mix.weights)."""
-    takes_mapping = step.first is not None and _allows(
-        step.parameters[step.first].annotation, dict
-    )
-    return takes_mapping and not set(given) & set(step.parameters)
+    if step.first is None or set(given) & set(step.parameters):
+        return False
+    kinds = [typing.get_origin(o) or o for o in _options(step.parameters[step.first].annotation)]
+    return any(isinstance(kind, type) and issubclass(kind, Mapping) for kind in kinds)
 
 
 def faults_of(step: Known, arguments: Mapping[str, Any]) -> list[tuple[str | None, str]]:
@@ -154,8 +154,3 @@ def _fits(kind: Any, value: Any) -> bool:
         return isinstance(value, plain)
     except TypeError:
         return True
-
-
-def _allows(kind: Any, plain: type) -> bool:
-    return any(issubclass(plain, typing.get_origin(o) or o) for o in _options(kind)
-               if isinstance(typing.get_origin(o) or o, type))  # fmt: skip

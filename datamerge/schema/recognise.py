@@ -106,7 +106,7 @@ def _best(profile: Profile, wanted: Wanted) -> tuple[str, dict[str, str]] | None
     types = (wanted.type,) if wanted.type else _ORDER
     for nulls in (False, True):
         for type in types:
-            if not _has_slots(type, wanted):
+            if not _has_slots(type, wanted) or (type == "datamerge" and not _has_rows(profile)):
                 continue
             fields = resolve(type, profile, wanted, nulls=nulls)
             if fields and (
@@ -118,6 +118,11 @@ def _best(profile: Profile, wanted: Wanted) -> tuple[str, dict[str, str]] | None
             if chats:
                 return wanted.type or "messages", chats
     return None
+
+
+def _has_rows(profile: Profile) -> bool:
+    """Our own output has one of these; in another schema it has id, source and meta too."""
+    return bool({"messages", "text"} & set(profile.present))
 
 
 def _described(type: str, fields: dict[str, str], profile: Profile, wanted: Wanted) -> Schema:

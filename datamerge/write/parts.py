@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -113,8 +113,13 @@ class WritePart:
 
 
 def write_parquet(table: pa.Table, file: BinaryIO) -> None:
-    """The table as Parquet, the way every file of a run is written."""
-    pq.write_table(table, file, compression="zstd", row_group_size=20_000, write_statistics=False)
+    """The table as Parquet, the way every file of a run is written.
+
+    Without rows there is no row group either: one of no rows trips up some readers.
+    """
+    with pq.ParquetWriter(file, table.schema, compression="zstd", write_statistics=False) as writer:
+        if table.num_rows:
+            writer.write_table(table, row_group_size=20_000)
 
 
 def _malformed_records(part: pd.DataFrame) -> Iterator[dict[str, Any]]:
@@ -142,6 +147,3 @@ def tally_of(part: pd.DataFrame) -> dict[str, Any]:
     for (source, reason), row in grouped[["rows", "tokens"]].sum().iterrows():
         found.setdefault(str(source), {})[str(reason)] = [int(row["rows"]), int(row["tokens"])]
     return {"rows": found, "tokens": "tokens" in part.columns}
-
-
-Recorder = Callable[[dict[str, Any]], None]

@@ -1,0 +1,251 @@
+"""What a run leaves on disk."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import dask
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from frames import make_frame
+
+import datamerge as dm
+from datamerge.write import ledger
+from datamerge.write.card import card
+
+CHATS = [
+    {"conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello."}], "n": 1},
+    {"conversations": [{"from": "system", "value": "Be brief."}, {"from": "human", "value": "Why?"},
+                       {"from": "gpt", "value": "As an AI language model, I cannot."}], "n": "x"},
+    {"conversations": 5},
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _workdir(tmp_path):
+    with dask.config.set({"datamerge.workdir": str(tmp_path / "work")}):
+        yield
+
+
+@pytest.fixture
+def df():
+    return dm.filters.phrases(dm.read(CHATS, name="chats", type="sharegpt"), "refusals")
+
+
+def test_layout_and_columns(df, tmp_path):
+    tally = dm.write(df, tmp_path / "out")
+    files = sorted(str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*.*"))
+    assert files == [
+        ".run.json", "README.md", "data/part-00000.parquet", "ledger.json",
+        "malformed/part-00000.jsonl", "recipe.yaml", "removed/part-00000.parquet",
+    ]  # fmt: skip
+    kept = pq.read_table(tmp_path / "out" / "data")
+    turn = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+    assert kept.schema.field("messages").type == turn
+    assert kept.column_names == ["id", "source", "messages", "meta"]
+    assert kept.to_pylist() == [
+        {
+            "id": "chats#0",
+            "source": "chats",
+            "messages": [
+                {"role": "user", "content": "Hi"},
+                {"role": "assistant", "content": "Hello."},
+            ],
+            "meta": '{"n":1}',
+        }
+    ]
+    removed = pq.read_table(tmp_path / "out" / "removed").to_pylist()
+    assert [(r["id"], r["drop_reason"]) for r in removed] == [("chats#1", "phrases")]
+    assert "as an ai language model" in removed[0]["drop_detail"].lower()
+    (malformed,) = map(json.loads, (tmp_path / "out/malformed/part-00000.jsonl").open())
+    assert malformed["file"] == "chats" and malformed["position"] == 2
+    assert json.loads(malformed["raw"]) == {"conversations": 5}
+    assert tally.total == {"read": 3, "kept": 1, "removed": {"phrases": 1}, "malformed": 1}
+
+
+def test_ledger_on_disk_is_the_tally(df, tmp_path):
+    tally = dm.write(dm.tokens.count(df), tmp_path / "out")
+    on_disk = json.loads((tmp_path / "out" / "ledger.json").read_text())
+    assert on_disk == tally.to_dict()
+    assert on_disk["total"]["tokens"]["read"] >= on_disk["total"]["tokens"]["kept"] > 0
+    assert [step["step"] for step in on_disk["steps"]] == ["filters.phrases", "tokens.count"]
+    assert on_disk["steps"][0]["sources"]["chats"] == {"in": 2, "removed": 1, "out": 1}
+
+
+def test_second_run_does_nothing(df, tmp_path, monkeypatch):
+    first = dm.write(df, tmp_path / "out")
+    stamps = {p: p.stat().st_mtime_ns for p in (tmp_path / "out").rglob("*")}
+    assert dm.write(df, tmp_path / "out") == first
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "out").rglob("*")} == stamps
+
+
+def test_another_run_needs_overwrite(df, tmp_path):
+    dm.write(df, tmp_path / "out")
+    other = dm.filters.length(df, min=1)
+    with pytest.raises(FileExistsError, match="another run"):
+        dm.write(other, tmp_path / "out")
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    dm.write(other, tmp_path / "out", overwrite=True, format="jsonl")
+    assert sorted(p.name for p in (tmp_path / "out" / "data").iterdir()) == ["part-00000.jsonl"]
+    assert (tmp_path / "out" / "notes.txt").read_text() == "mine"
+
+
+def test_foreign_folder_is_left_alone(df, tmp_path):
+    (tmp_path / "out" / "data").mkdir(parents=True)
+    (tmp_path / "out" / "data" / "thesis.txt").write_text("precious")
+    with pytest.raises(FileExistsError, match="not empty"):
+        dm.write(df, tmp_path / "out")
+    assert (tmp_path / "out" / "data" / "thesis.txt").read_text() == "precious"
+
+
+def test_missing_parts_are_made_again(tmp_path):
+    rows = [{"text": f"row {n}"} for n in range(25_000)]
+    df = dm.read(rows, name="many")
+    assert df.npartitions == 3
+
+    class Stop(RuntimeError):
+        pass
+
+    def fail_on_second(part: pd.DataFrame) -> pd.DataFrame:
+        if (tmp_path / "broken").exists() and "many#15000" in set(part["id"]):
+            raise Stop
+        return part
+
+    df = df.map_partitions(fail_on_second, meta=df._meta)
+    (tmp_path / "broken").touch()
+    with pytest.raises(Stop):
+        dm.write(df, tmp_path / "out")
+    done = {p: p.stat().st_mtime_ns for p in (tmp_path / "out" / "data").iterdir()}
+    assert done and not (tmp_path / "out" / "ledger.json").exists()
+    (tmp_path / "broken").unlink()
+    tally = dm.write(df, tmp_path / "out")
+    assert tally.total["kept"] == 25_000
+    assert all(p.stat().st_mtime_ns == stamp for p, stamp in done.items())
+    assert len(pq.read_table(tmp_path / "out" / "data")) == 25_000
+
+
+@pytest.mark.parametrize("format", ["parquet", "jsonl"])
+def test_single_file(tmp_path, format):
+    df = dm.read([{"text": f"row {n}"} for n in range(25_000)], name="many")
+    dm.write(df, tmp_path / "out", single_file=True, format=format)
+    (only,) = (tmp_path / "out" / "data").iterdir()
+    assert only.name == f"train.{format}"
+    if format == "parquet":
+        texts = pq.read_table(only)["text"].to_pylist()
+    else:
+        texts = [json.loads(line)["text"] for line in only.open()]
+    assert texts == [f"row {n}" for n in range(25_000)]
+
+
+def test_nothing_kept_still_has_columns(tmp_path):
+    df = dm.filters.length(dm.read([{"text": "a"}], name="t"), min=5)
+    dm.write(df, tmp_path / "out")
+    table = pq.read_table(tmp_path / "out" / "data")
+    assert len(table) == 0 and "text" in table.column_names
+    (part,) = (tmp_path / "out" / "data").iterdir()
+    assert pq.ParquetFile(part).num_row_groups == 0
+
+
+def test_loads_as_the_card_says(df, tmp_path):
+    import datasets
+
+    dm.write(df, tmp_path / "out")
+    loaded = datasets.load_dataset(str(tmp_path / "out"), split="train", cache_dir=str(tmp_path / "c"))
+    assert loaded[0]["messages"][1] == {"role": "assistant", "content": "Hello."}
+
+
+ROWS = [
+    [("system", "S"), ("user", "Q"), ("assistant", "A")],
+    [("user", "Q"), ("assistant", "A", {"tool_calls": [{"id": "1"}]}), ("tool", "T")],
+    "a document",
+]
+
+
+@pytest.mark.parametrize("format", ["parquet", "jsonl"])
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [("sharegpt", 2), ("messages", 2), ("alpaca", 1), ("text", 1), ("question_answer", 1)],
+)
+def test_other_schemas_keep_or_say_why(tmp_path, schema, said, format):
+    frame = make_frame(ROWS)
+    tally = dm.write(frame, tmp_path / "out", schema=schema, format=format)
+    assert tally.total["kept"] == said
+    assert tally.total["removed"].get("schema", 0) == len(ROWS) - said
+    back = dm.read(tmp_path / "out", name="back")
+    assert (back.compute()["drop_reason"].isna()).sum() == said
+
+
+def test_round_trip_of_our_own_output(df, tmp_path):
+    frame = make_frame(ROWS)
+    dm.write(frame, tmp_path / "out")
+    back = dm.read(tmp_path / "out", name="back").compute()
+    assert back["messages"].iloc[1][1]["extra"] == '{"tool_calls":[{"id":"1"}]}'
+    assert back["text"].iloc[2] == "a document"
+    assert len(back) == 3
+
+
+def test_wrong_frames_and_arguments(tmp_path):
+    with pytest.raises(ValueError, match="lacks id, source"):
+        dm.write(pd.DataFrame({"text": ["a"]}), tmp_path / "out")
+    with pytest.raises(ValueError, match="format='csv'"):
+        dm.write(make_frame(["a"]), tmp_path / "out", format="csv")  # type: ignore[arg-type]
+
+
+def test_writes_to_any_filesystem(df):
+    import fsspec
+
+    dm.write(df, "memory://bucket/out")
+    fs = fsspec.filesystem("memory")
+    assert fs.exists("/bucket/out/ledger.json") and fs.exists("/bucket/out/data/part-00000.parquet")
+    assert not [path for path in fs.find("/bucket/out") if path.endswith(".tmp")]
+
+
+def test_recipe_says_what_was_done(df, tmp_path):
+    dm.write(df, tmp_path / "out")
+    noted = yaml.safe_load((tmp_path / "out" / "recipe.yaml").read_text())
+    assert noted["sources"] == ["chats"]
+    assert noted["steps"] == [
+        {"filters.phrases": {"phrases": "refusals", "roles": ["assistant"]}}
+    ]
+
+
+def test_card_escapes_what_comes_from_data():
+    hostile = "<script>alert(1)</script>|`x`"
+    entry = {"read": 2, "kept": 1, "removed": {"language": 1}, "malformed": 0}
+    step = {"step": "filters.language", "arguments": {"keep": [hostile]}, "reason": "language",
+            "sources": {hostile: {"in": 2, "removed": 1, "out": 1}}}  # fmt: skip
+    text = card(ledger.Tally("out", {hostile: entry}, entry, [step]), "name: x\n```\n", "parquet")
+    body = text.partition("## Recipe")[0]
+    assert "<script>" not in body and "\\<script\\>" in body
+    assert text.count("````") == 2
+    front = yaml.safe_load(text.split("---")[1])
+    assert front["configs"][0]["data_files"] == [{"split": "train", "path": "data/*.parquet"}]
+    assert front["size_categories"] == ["n<1K"]
+
+
+def test_pandas_frames_can_be_written(tmp_path):
+    frame = make_frame(["a", "b"], dead={1: "mine"})
+    assert dm.write(frame, tmp_path / "out").total["removed"] == {"mine": 1}
+
+
+def test_part_files_are_whole_or_absent(df, tmp_path, monkeypatch):
+    """A crash in the middle of a file leaves a temporary one, never the name itself."""
+    from datamerge.write import parts
+
+    def crash(table, file):
+        file.write(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(parts, "write_parquet", crash)
+    with pytest.raises(KeyboardInterrupt):
+        dm.write(df, tmp_path / "out")
+    assert not list((tmp_path / "out").rglob("part-*.parquet"))
+    assert not list((tmp_path / "out").rglob("*.tmp"))
+
+
+def test_out_may_be_a_path_or_text(df, tmp_path):
+    assert dm.write(df, str(tmp_path / "a")).total == dm.write(df, Path(tmp_path / "b")).total
