@@ -115,7 +115,7 @@ def marked(part: pd.DataFrame, judge: Judge, reason: str) -> pd.DataFrame:
         verdict = Verdict(verdict)
     part = part.copy(deep=False)
     for name, values in verdict.columns.items():
-        part[name] = values if everyone else _spread(values, alive, part.index)
+        part[name] = values if everyone else _spread(values, alive, part, name)
     details = pa.array(verdict.details, pa.large_string())
     reasons = pc.if_else(details.is_valid(), reason, pa.scalar(None, pa.large_string()))
     part[REASON] = _fill(part[REASON], reasons, alive)
@@ -131,12 +131,13 @@ def _fill(column: pd.Series, values: pa.Array, alive: np.ndarray) -> pd.Series:
     return string_column(filled, column.index)
 
 
-def _spread(values: Any, alive: np.ndarray, index: pd.Index) -> pd.Series:
-    """Values of the live rows as a column over all rows, missing for the dead."""
-    column = pd.Series(values)
-    where = np.full(len(index), -1)
+def _spread(values: Any, alive: np.ndarray, part: pd.DataFrame, name: str) -> pd.Series:
+    """Values of the live rows as a column over all rows; the dead keep what they have."""
+    column = pd.Series(values).reset_index(drop=True)
+    where = np.full(len(part), -1)
     where[alive] = np.arange(len(column))
-    return column.reset_index(drop=True).reindex(where).set_axis(index)
+    spread = column.reindex(where).set_axis(part.index)
+    return spread.where(alive, part[name].astype(spread.dtype)) if name in part else spread
 
 
 def live(df: Frame) -> Frame:
