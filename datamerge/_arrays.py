@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-STRING = pd.StringDtype("pyarrow")
+STRING: Any = pd.StringDtype("pyarrow")
 TURN = pa.struct(
     [("role", pa.large_string()), ("content", pa.large_string()), ("extra", pa.large_string())]
 )

@@ -18,14 +18,24 @@ import pyarrow.compute as pc
 
 from ._arrays import STRING, string_column, strings
 
-Frame = TypeVar("Frame")  # a pandas or a Dask DataFrame: steps give back what they are given
+Frame = TypeVar(
+    "Frame", bound=Any
+)  # a pandas or a Dask DataFrame: steps give back what they are given
 
 REASON, DETAIL, MALFORMED = "drop_reason", "drop_detail", "malformed"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a judge says of live rows: why each goes (null where it stays), and new columns."""
+    """What a judge says of live rows: why each goes (null where it stays), and new columns.
+
+    Attributes
+    ----------
+    details : list of str or None, or an Arrow array of strings
+        One for each live row, in their order.
+    columns : mapping of name to values
+        Columns to add, each with a value for each live row; missing in the rows marked before.
+    """
 
     details: list[str | None] | pa.Array
     columns: Mapping[str, Any] = field(default_factory=dict)
@@ -69,18 +79,47 @@ class Step:
 
 def apply(df: Frame, step: Step) -> Frame:
     """Run a step on a pandas frame now, or lay it lazily over a Dask frame's partitions."""
-    if isinstance(df, pd.DataFrame):
-        return step(df)
-    return df.map_partitions(step, meta=step(df._meta))
+    frame: Any = df
+    if isinstance(frame, pd.DataFrame):
+        frame = step(frame)
+    else:
+        frame = frame.map_partitions(step, meta=step(frame._meta))
+    return frame
 
 
-def mark(
-    df: Frame, judge: Judge, *, step: str, reason: str, arguments: Mapping[str, Any]
-) -> Frame:
+def mark(df: Frame, judge: Judge, *, step: str, reason: str, arguments: Mapping[str, Any]) -> Frame:
     """Lay a judge over a frame: rows it gives a detail for are marked with ``reason``.
 
-    A second use of a reason on the same frame gets a number (``phrases_2``), so that the
-    ledger can tell the two apart.
+    Parameters
+    ----------
+    df : Dask or pandas DataFrame
+        Rows as :func:`datamerge.read` gives them.
+    judge : callable
+        Is given the live rows of a partition, a pandas DataFrame, and returns a detail for each,
+        None where it stays: a list, an Arrow array, or a :class:`Verdict`. What it says of a row
+        must depend on that row alone. It must pickle, and cope with no rows.
+    step : str
+        The step's name in ledger and card.
+    reason : str
+        The ``drop_reason``. A second use of a reason on the same frame gets a number
+        (``phrases_2``), so that the ledger can tell the two apart.
+    arguments : mapping
+        What the user gave, for ledger and card.
+
+    Returns
+    -------
+    DataFrame
+        The same rows, with ``drop_reason`` and ``drop_detail`` filled where they were null.
+
+    Examples
+    --------
+    >>> import datamerge as dm
+    >>> def empty(part):
+    ...     return [None if text.strip() else "no text" for text in part["text"]]
+    >>> df = dm.read(["Rain again.", " "], name="notes")
+    >>> df = dm.audit.mark(df, empty, step="my.empty", reason="empty", arguments={})
+    >>> df.compute()["drop_detail"].tolist()
+    [<NA>, 'no text']
     """
     reason = unused(reason, df)
     return apply(df, Step(step, _Marker(judge, reason), arguments, reason))
@@ -93,7 +132,29 @@ def transform(
     step: str,
     arguments: Mapping[str, Any],
 ) -> Frame:
-    """Lay a partition function that changes rows, and marks none, over a frame."""
+    """Lay a partition function that changes rows, and marks none, over a frame.
+
+    Parameters
+    ----------
+    df : Dask or pandas DataFrame
+        Rows as :func:`datamerge.read` gives them.
+    change : callable
+        Takes a partition, a pandas DataFrame, and returns one with the same rows in their order.
+    step : str
+        The step's name in ledger and card.
+    arguments : mapping
+        What the user gave, for ledger and card.
+
+    Examples
+    --------
+    >>> import datamerge as dm
+    >>> def loud(part):
+    ...     return part.assign(text=part["text"].str.upper())
+    >>> df = dm.read(["Rain."], name="notes")
+    >>> df = dm.audit.transform(df, loud, step="my.loud", arguments={})
+    >>> df.compute()["text"].item()
+    'RAIN.'
+    """
     return apply(df, Step(step, change, arguments))
 
 
@@ -141,7 +202,17 @@ def _spread(values: Any, alive: np.ndarray, part: pd.DataFrame, name: str) -> pd
 
 
 def live(df: Frame) -> Frame:
-    """The rows no step has marked."""
+    """The rows no step has marked.
+
+    To look at, or to train on without writing; to write, keep the marked rows in the frame.
+
+    Examples
+    --------
+    >>> import datamerge as dm
+    >>> df = dm.read(["Rain.", "Rain."], name="notes")
+    >>> len(dm.audit.live(dm.dedup.exact(df).mark()))
+    1
+    """
     return df[df[REASON].isna()]
 
 
@@ -184,7 +255,15 @@ def _is_leaf(operand: Any) -> bool:
 
 
 def steps(df: Any) -> list[Step]:
-    """The steps a frame has been through, oldest first."""
+    """The steps a frame has been through, oldest first.
+
+    Examples
+    --------
+    >>> import datamerge as dm
+    >>> df = dm.read(["Rain."], name="notes").pipe(dm.clean.unicode).pipe(dm.tokens.count)
+    >>> [step.name for step in dm.audit.steps(df)]
+    ['clean.unicode', 'tokens.count']
+    """
     return [passed.step for passed in lineage(df)]
 
 

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
 
@@ -58,7 +58,9 @@ def _parser() -> argparse.ArgumentParser:
     _running(run, _run)
     demo = commands.add_parser("demo", help="merge the bundled sample")
     _running(demo, _demo)
-    inspect = commands.add_parser("inspect", help="the ledger of a run, and examples of each reason")
+    inspect = commands.add_parser(
+        "inspect", help="the ledger of a run, and examples of each reason"
+    )
     inspect.add_argument("out", type=Path, help="the output folder of a run")
     inspect.add_argument("--examples", type=int, default=3, help="rows to show of each reason")
     inspect.set_defaults(command=_inspect)
@@ -143,7 +145,7 @@ def _quiet() -> None:
 def _client(given: argparse.Namespace):
     from . import cluster
 
-    kind = given.cluster or "local"
+    kind: Any = given.cluster or "local"
     if kind == "none":
         return None
     if kind.partition("://")[2]:

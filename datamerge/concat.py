@@ -10,12 +10,11 @@ import dask.dataframe as dd
 import pandas as pd
 import pyarrow as pa
 
-from . import audit
 from ._arrays import MESSAGES
 from .read.records import COLUMNS
 
 
-def concat(frames: Sequence[audit.Frame]) -> audit.Frame:
+def concat(frames: Sequence[Any]) -> Any:
     """Put frames one after another; a column that one of them lacks is missing in its rows.
 
     Parameters
@@ -28,7 +27,8 @@ def concat(frames: Sequence[audit.Frame]) -> audit.Frame:
     >>> import datamerge as dm
     >>> chats = dm.read([{"prompt": "Hi", "completion": "Hello."}], name="chats")
     >>> texts = dm.read([{"text": "Once."}], name="texts")
-    >>> dm.concat([chats, dm.tokens.count(texts)]).compute()[["id", "text", "tokens"]].values.tolist()
+    >>> both = dm.concat([chats, dm.tokens.count(texts)]).compute()
+    >>> both[["id", "text", "tokens"]].values.tolist()
     [['chats#0', <NA>, <NA>], ['texts#0', 'Once.', 2]]
     """
     if not frames:

@@ -21,7 +21,9 @@ def load(out: str | Path) -> Tally:
     try:
         ledger = orjson.loads(path.read_bytes())
     except FileNotFoundError:
-        raise FileNotFoundError(f"{out}: no ledger.json; not the output of a finished run") from None
+        raise FileNotFoundError(
+            f"{out}: no ledger.json; not the output of a finished run"
+        ) from None
     return Tally.from_dict(str(out), ledger)
 
 

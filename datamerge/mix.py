@@ -31,6 +31,7 @@ def weights(
     Parameters
     ----------
     df : Dask or pandas DataFrame
+        Rows as :func:`datamerge.read` gives them.
     weights : mapping of source to share
         A fraction from 0 to 1, or a percentage as a string (``"30%"``). Sources that are not
         named keep all their rows.
@@ -104,7 +105,7 @@ def _hashed(ids: pa.LargeStringArray, seed: int) -> np.ndarray:
     return np.fromiter(hashed, np.uint64, len(values))
 
 
-def shuffle(df: audit.Frame, *, seed: int = 0) -> audit.Frame:
+def shuffle(df: Any, *, seed: int = 0) -> Any:
     """Put all rows, of all sources and partitions, in one random order.
 
     The order depends on ids and seed alone: partition after partition it is the same however
@@ -113,6 +114,7 @@ def shuffle(df: audit.Frame, *, seed: int = 0) -> audit.Frame:
     Parameters
     ----------
     df : Dask or pandas DataFrame
+        Rows as :func:`datamerge.read` gives them; chats, documents, marked rows and all.
     seed : int
         Another seed gives another order.
 
@@ -125,14 +127,15 @@ def shuffle(df: audit.Frame, *, seed: int = 0) -> audit.Frame:
     """
     order = _Order(seed)
     step = audit.Step("mix.shuffle", _Sorted(), {"seed": seed})
-    if isinstance(df, pd.DataFrame):
-        return step(order(df))
-    count = df.npartitions
-    keyed = df.map_partitions(order, meta=order(df._meta))
+    frame: Any = df
+    if isinstance(frame, pd.DataFrame):
+        return step(order(frame))
+    count = frame.npartitions
+    keyed = frame.map_partitions(order, meta=order(frame._meta))
     bounds = [n * (_TOP // count) for n in range(count)] + [_TOP]
     # Chats travel as JSON: nested Arrow columns don't survive every kind of shuffle.
     moved = keyed.set_index(_KEY, divisions=bounds, **_method())
-    return moved.map_partitions(step, meta=df._meta).clear_divisions()
+    return moved.map_partitions(step, meta=frame._meta).clear_divisions()
 
 
 _TOP = 2**63

@@ -85,9 +85,9 @@ def duration(seconds: float) -> str:
 
 
 def safe(text: str, most: int | None = None) -> str:
-    """Text from a data set for a terminal: one line, no control or direction characters.
+    r"""Text from a data set for a terminal: one line, no control or direction characters.
 
-    >>> safe("a\\x1b[31mb\\n c")
+    >>> safe("a\x1b[31mb\n c")
     'a[31mb c'
     """
     words = " ".join(text.split())

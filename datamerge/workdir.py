@@ -21,7 +21,6 @@ from dask.tokenize import tokenize
 
 from ._version import __version__
 
-
 # What is kept; `clean` removes these folders and nothing else.
 KINDS = ("elements", "frames", "embeddings", "pairs")
 
@@ -30,8 +29,8 @@ def root() -> Path:
     """The work directory; made if it is not there.
 
     >>> import dask, tempfile
-    >>> with tempfile.TemporaryDirectory() as folder, dask.config.set({"datamerge.workdir": folder}):
-    ...     root() == Path(folder)
+    >>> with tempfile.TemporaryDirectory() as here, dask.config.set({"datamerge.workdir": here}):
+    ...     root() == Path(here)
     True
     """
     configured = dask.config.get("datamerge.workdir", None) or os.environ.get("DATAMERGE_WORKDIR")
@@ -69,7 +68,7 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         yield temporary
-        os.replace(temporary, path)
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -83,7 +83,9 @@ def test_marks_carry_over_a_checkpoint(work):
     df = dm.filters.length(df, min=1)
     df = dm.dedup.exact(df, normalise="none").mark()
     names = [(p.step.name, p.sources) for p in audit.lineage(df)]
-    assert names == [(n, ("t",)) for n in ("filters.length", "dedup.exact", "filters.length", "dedup.exact")]
+    assert names == [
+        (n, ("t",)) for n in ("filters.length", "dedup.exact", "filters.length", "dedup.exact")
+    ]
 
 
 def test_remembered_arrays(work):

@@ -12,7 +12,9 @@ HEAVY = {
 
 
 def python(script: str) -> str:
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     assert not done.stderr
     return done.stdout
 
@@ -32,7 +34,7 @@ def test_importing_starts_no_thread_and_prints_nothing():
 def test_public_names_are_there_and_sorted():
     names = python(
         "import datamerge as dm\n"
-        "assert dm.__all__ == sorted(dm.__all__, key=lambda n: (n[0].isupper() is False, n)), dm.__all__\n"
+        "assert dm.__all__ == sorted(dm.__all__, key=lambda n: (not n[0].isupper(), n))\n"
         "print(*[n for n in dm.__all__ if not hasattr(dm, n)])\n"
     )
     assert not names.strip()

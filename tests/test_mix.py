@@ -42,7 +42,10 @@ def test_partitioning_does_not_matter(on_backend):
     expected = kept(dm.mix.weights(df, {"a": 0.5}, seed=1))
     marked = dm.mix.weights(on_backend(df), {"a": 0.5}, seed=1)
     assert kept(marked) == expected
-    assert marked.pipe(lambda d: d.compute() if hasattr(d, "compute") else d)["drop_reason"][3] == "before"
+    assert (
+        marked.pipe(lambda d: d.compute() if hasattr(d, "compute") else d)["drop_reason"][3]
+        == "before"
+    )
 
 
 @pytest.mark.parametrize("weight", [-0.1, 1.5, "120%", "much", None, True])
@@ -57,8 +60,10 @@ def test_unknown_source():
         dm.mix.weights(df, {"wbe": 0.5})
 
 
-ROWS = [[("user", f"q{n}"), ("assistant", f"a{n}", {"k": n} if n % 3 else None)] if n % 5 else f"doc {n}"
-        for n in range(60)]  # fmt: skip
+CHATS = [
+    [("user", f"q{n}"), ("assistant", f"a{n}", {"k": n} if n % 3 else None)] for n in range(60)
+]
+ROWS = [chat if n % 5 else f"doc {n}" for n, chat in enumerate(CHATS)]
 
 
 @pytest.mark.parametrize("cuts", [1, 3, 17])

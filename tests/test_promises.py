@@ -76,7 +76,8 @@ def quiet(tmp_path_factory) -> dict[str, object]:
 
 
 @pytest.mark.parametrize(
-    ("blocksize", "partitions"), [("16MiB", 4), ("40kB", (5, 9)), ("9kB", (14, 60)), (700, (70, 999))]
+    ("blocksize", "partitions"),
+    [("16MiB", 4), ("40kB", (5, 9)), ("9kB", (14, 60)), (700, (70, 999))],
 )
 def test_same_output_for_any_partitioning(quiet, tmp_path, blocksize, partitions):
     df = chain([SAMPLE / name for name in FILES], blocksize)

@@ -17,12 +17,17 @@ import datamerge as dm
 from datamerge.write import ledger
 from datamerge.write.card import card
 
+
+def said(*turns):
+    return [{"from": speaker, "value": value} for speaker, value in turns]
+
+
+REFUSAL = ("gpt", "As an AI language model, I cannot.")
 CHATS = [
-    {"conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello."}], "n": 1},
-    {"conversations": [{"from": "system", "value": "Be brief."}, {"from": "human", "value": "Why?"},
-                       {"from": "gpt", "value": "As an AI language model, I cannot."}], "n": "x"},
+    {"conversations": said(("human", "Hi"), ("gpt", "Hello.")), "n": 1},
+    {"conversations": said(("system", "Be brief."), ("human", "Why?"), REFUSAL), "n": "x"},
     {"conversations": 5},
-]  # fmt: skip
+]
 
 
 @pytest.fixture(autouse=True)
@@ -154,7 +159,9 @@ def test_loads_as_the_card_says(df, tmp_path):
     import datasets
 
     dm.write(df, tmp_path / "out")
-    loaded = datasets.load_dataset(str(tmp_path / "out"), split="train", cache_dir=str(tmp_path / "c"))
+    loaded = datasets.load_dataset(
+        str(tmp_path / "out"), split="train", cache_dir=str(tmp_path / "c")
+    )
     assert loaded[0]["messages"][1] == {"role": "assistant", "content": "Hello."}
 
 
@@ -208,9 +215,7 @@ def test_recipe_says_what_was_done(df, tmp_path):
     dm.write(df, tmp_path / "out")
     noted = yaml.safe_load((tmp_path / "out" / "recipe.yaml").read_text())
     assert noted["sources"] == ["chats"]
-    assert noted["steps"] == [
-        {"filters.phrases": {"phrases": "refusals", "roles": ["assistant"]}}
-    ]
+    assert noted["steps"] == [{"filters.phrases": {"phrases": "refusals", "roles": ["assistant"]}}]
 
 
 def test_card_escapes_what_comes_from_data():

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
-from ..embed import Encoder, encoder as make_encoder
+from ..embed import Encoder
+from ..embed import encoder as make_encoder
 from ..text import TextView, readable
 from .duplicates import Duplicates, DuplicatesWarning
 from .finders import Exact, Semantic

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -20,7 +19,6 @@ from dask.tokenize import tokenize
 
 from .. import audit, workdir
 from .._arrays import strings
-from .._version import __version__
 from . import evidence
 from .clusters import Decision, Rule, decide
 from .finders import Exact, Semantic
@@ -68,7 +66,7 @@ class Duplicates:
 
     @property
     def pairs(self) -> pd.DataFrame:
-        """The evidence down to the floor: ``id, other, score, how``.
+        """The evidence down to the floor, as columns ``id, other, score, how``.
 
         Rows with the same text are not paired with each other: each has one ``exact`` pair,
         with the first of them, which stands for all in the scored pairs.

@@ -68,9 +68,7 @@ class Semantic:
         matrix, number = _matrix(embeddings, rows, distinct, self.encoder.dim)
         found = _compare(matrix, self.floor, folder)
         left, right = number[found["left"]], number[found["right"]]
-        evidence.save(
-            folder, rows, same, left, right, found["score"].copy(), _about(self, rows)
-        )
+        evidence.save(folder, rows, same, left, right, found["score"].copy(), _about(self, rows))
         matrix.unlink()
         return kept
 
@@ -89,9 +87,7 @@ class Embed:
         texts = view(part[part[audit.REASON].isna()], self.text)
         texts = texts.filter(texts.is_valid()) if texts.null_count else texts
         present = has_text(texts)
-        _, first, where = np.unique(
-            found["digest"], axis=0, return_index=True, return_inverse=True
-        )
+        _, first, where = np.unique(found["digest"], axis=0, return_index=True, return_inverse=True)
         if not path.exists():
             wanted = np.flatnonzero(present)[first]
             vectors = self.encoder.encode(texts.take(wanted).to_pylist())

@@ -169,7 +169,12 @@ def _joined(results: list[dict[str, Any]]) -> Compared:
     _unique(taken)
     sources = pa.concat_arrays([result["source"] for result in results]).take(pa.array(order))
     return Compared(
-        taken, sources, column("chars"), column("digest"), column("place"), dict(sorted(alive.items()))
+        taken,
+        sources,
+        column("chars"),
+        column("digest"),
+        column("place"),
+        dict(sorted(alive.items())),
     )
 
 

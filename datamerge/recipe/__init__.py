@@ -47,14 +47,14 @@ def load(path: str | Path, variables: Mapping[str, str] | None = None) -> Recipe
 
 
 def loads(text: str, variables: Mapping[str, str] | None = None) -> Recipe:
-    """Check a recipe given as text.
+    r"""Check a recipe given as text.
 
     Examples
     --------
-    >>> recipe = loads("sources: [chats.jsonl]\\nsteps: [clean.unicode, {filters.language: en}]")
+    >>> recipe = loads("sources: [chats.jsonl]\nsteps: [clean.unicode, {filters.language: en}]")
     >>> [chosen.step.name for chosen in recipe.steps]
     ['clean.unicode', 'filters.language']
-    >>> loads("sources: [chats.jsonl]\\nsteps: [filters.langage]")
+    >>> loads("sources: [chats.jsonl]\nsteps: [filters.langage]")
     Traceback (most recent call last):
     ...
     datamerge.recipe.document.RecipeError: recipe:2: no step 'filters.langage' (did you mean ...

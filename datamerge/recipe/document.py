@@ -92,7 +92,9 @@ def fill(value: Any, variables: Mapping[str, str]) -> Any:
         return {key: fill(item, variables) for key, item in value.items()}
     if isinstance(value, list):
         return [fill(item, variables) for item in value]
-    return _VARIABLE.sub(lambda m: _lookup(m, variables), value) if isinstance(value, str) else value
+    return (
+        _VARIABLE.sub(lambda m: _lookup(m, variables), value) if isinstance(value, str) else value
+    )
 
 
 def _lookup(match: re.Match[str], variables: Mapping[str, str]) -> str:

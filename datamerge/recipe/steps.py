@@ -22,6 +22,9 @@ ROOMS: dict[str, ModuleType] = {
 }
 
 
+_GATHERING = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
 @dataclass(frozen=True)
 class Known:
     """A step's name, the arguments it takes after the frame, and how to lay it over one."""
@@ -49,8 +52,8 @@ def known_steps() -> dict[str, Known]:
                 continue
             full = f"{room}.{name}"
             rest = {key: p for key, p in parameters.items() if key != "df"}
-            found[full] = _finder(full, function, rest) if room == "dedup" else Known(
-                full, rest, function
+            found[full] = (
+                _finder(full, function, rest) if room == "dedup" else Known(full, rest, function)
             )
     return found
 
@@ -109,9 +112,9 @@ def faults_of(step: Known, arguments: Mapping[str, Any]) -> list[tuple[str | Non
         elif (wrong := _misfit(step.parameters[name].annotation, value)) is not None:
             faults.append((name, f"{step.name}: {name} is {value!r}; {wrong}"))
     for name, parameter in step.parameters.items():
-        if parameter.default is parameter.empty and name not in arguments:
-            if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-                faults.append((None, f"{step.name} needs {name!r}"))
+        optional = parameter.default is not parameter.empty
+        if not optional and name not in arguments and parameter.kind not in _GATHERING:
+            faults.append((None, f"{step.name} needs {name!r}"))
     return faults
 
 
@@ -121,7 +124,7 @@ def _misfit(kind: Any, value: Any) -> str | None:
     literals = [v for o in options if typing.get_origin(o) is typing.Literal
                 for v in typing.get_args(o)]  # fmt: skip
     others = [o for o in options if typing.get_origin(o) is not typing.Literal]
-    if value in literals or not others and not literals:
+    if value in literals or (not others and not literals):
         return None
     if literals and not others:
         allowed = ", ".join(repr(v) for v in literals)

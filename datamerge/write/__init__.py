@@ -85,20 +85,21 @@ def write(
     """
     if format not in get_args(Format):
         raise ValueError(f"format={format!r}; it is one of {', '.join(get_args(Format))}")
-    if isinstance(df, pd.DataFrame):
-        df = dd.from_pandas(df, npartitions=1, sort=False)
-    missing = [c for c in ("id", "source", "meta", audit.REASON) if c not in df.columns]
+    lazy: Any = (
+        dd.from_pandas(df, npartitions=1, sort=False) if isinstance(df, pd.DataFrame) else df
+    )
+    missing = [c for c in ("id", "source", "meta", audit.REASON) if c not in lazy.columns]
     if missing:
         raise ValueError(f"the frame lacks {', '.join(missing)}; make it with datamerge.read")
     target = Target(str(path), format, schema, dict(storage_options or {}))
-    run = tokenize(__version__, df._name, format, schema, single_file)
+    run = tokenize(__version__, lazy._name, format, schema, single_file)
     if (done := _claim(target, run, overwrite)) is not None:
         return done
-    tallies = _write_parts(df, target)
+    tallies = _write_parts(lazy, target)
     if single_file:
         merge_parts(target)
-    passed = audit.lineage(df)
-    tally = ledger_of(tallies, passed, audit.sources(df), path=str(path))
+    passed = audit.lineage(lazy)
+    tally = ledger_of(tallies, passed, audit.sources(lazy), path=str(path))
     finish(target, tally, passed, recipe, single_file=single_file)
     return tally
 

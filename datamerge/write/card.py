@@ -87,8 +87,8 @@ def _steps(tally: Tally) -> list[str]:
         flow = step["sources"].values()
         arguments = ", ".join(f"{key}={value!r}" for key, value in step["arguments"].items())
         rows.append(
-            [number, step["step"], arguments, sum(f["in"] for f in flow)]
-            + [sum(f["removed"] for f in flow), sum(f["out"] for f in flow)]
+            [number, step["step"], arguments]
+            + [sum(f[key] for f in flow) for key in ("in", "removed", "out")]
         )
     if not rows:
         return ["None: rows are as they were read."]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Literal
 
 import fsspec
@@ -64,7 +63,7 @@ class Target:
 
 def _rename(fs: Any, temporary: str, final: str) -> None:
     if "file" in (fs.protocol if isinstance(fs.protocol, tuple) else (fs.protocol,)):
-        os.replace(temporary, final)
+        Path(temporary).replace(final)
     else:
         fs.mv(temporary, final)
 
@@ -144,6 +143,7 @@ def tally_of(part: pd.DataFrame) -> dict[str, Any]:
         ["source", "reason"], sort=True, observed=True
     )
     found: dict[str, Any] = {}
-    for (source, reason), row in grouped[["rows", "tokens"]].sum().iterrows():
-        found.setdefault(str(source), {})[str(reason)] = [int(row["rows"]), int(row["tokens"])]
+    sums = grouped[["rows", "tokens"]].sum().reset_index()
+    for source, reason, rows, tokens_of in sums.to_numpy().tolist():
+        found.setdefault(source, {})[reason] = [rows, tokens_of]
     return {"rows": found, "tokens": "tokens" in part.columns}

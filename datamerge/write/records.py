@@ -91,8 +91,7 @@ def _folded(part: pd.DataFrame, chats: Turns) -> pa.Array:
 def native(part: pd.DataFrame, schema: str | None) -> Iterator[dict[str, Any]]:
     """Each row as a record: of the schema, or with the columns of the Parquet output."""
     if schema is None:
-        for record in kept_table(part, None).to_pylist():
-            yield record
+        yield from kept_table(part, None).to_pylist()
         return
     write = denormaliser(schema)
     for row in _rows(part):
