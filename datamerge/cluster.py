@@ -77,7 +77,9 @@ def _local(options: dict[str, Any]) -> Any:
     # Python loops over strings hold the interpreter's lock: processes, not threads.
     options.setdefault("n_workers", CPU_COUNT)
     options.setdefault("threads_per_worker", 1)
-    return LocalCluster(host="127.0.0.1", **options)
+    if options.get("processes", True):
+        options.setdefault("host", "127.0.0.1")
+    return LocalCluster(**options)
 
 
 def _cuda(options: dict[str, Any]) -> Any:

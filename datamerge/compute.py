@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import dask
 import dask.dataframe as dd
+import dask.threaded
 import pandas as pd
-from dask._task_spec import Task, TaskRef
-from dask.delayed import Delayed
+from dask._task_spec import Task, TaskRef, convert_legacy_graph, cull
+from dask.base import get_scheduler, tokenize
 
 Key = tuple[str, int]
 
@@ -55,7 +56,8 @@ def graph_of(df: dd.DataFrame) -> Graph:
     for node in {node._name: node for node in plain.expr.walk()}.values():
         if any(getattr(operand, "reads_rows", False) for operand in node.operands):
             leaves += [(node._name, number) for number in range(node.npartitions)]
-    return Graph(dict(plain.__dask_graph__()), list(plain.__dask_keys__()), sorted(leaves))
+    tasks = convert_legacy_graph(dict(plain.__dask_graph__()))
+    return Graph(tasks, list(plain.__dask_keys__()), sorted(leaves))
 
 
 def each_partition(
@@ -118,15 +120,16 @@ def client() -> Any:
 
 
 def _stream(tasks: dict[Any, Any], keys: list[Key]) -> Iterator[tuple[Key, Any]]:
-    """Compute these keys; yield each with its result, as soon as the scheduler lets us know."""
-    wanted = [Delayed(key, tasks) for key in keys]
+    """Compute these keys of one graph; yield each with its result as it becomes known."""
     running = client()
     if running is None:
-        yield from zip(keys, dask.compute(*wanted, optimize_graph=False), strict=True)
+        get = get_scheduler() or dask.threaded.get
+        yield from zip(keys, get(cull(tasks, keys), keys), strict=True)
         return
     from distributed import as_completed
 
-    futures = running.compute(wanted, optimize_graph=False)
+    # As one graph: a Delayed for each key would send the whole graph once a key.
+    futures = running.get(tasks, keys, sync=False)
     try:
         for future, result in as_completed(futures, with_results=True):
             yield future.key, result
@@ -135,22 +138,15 @@ def _stream(tasks: dict[Any, Any], keys: list[Key]) -> Iterator[tuple[Key, Any]]
         running.cancel([future for future in futures if not future.done()])
 
 
-def gather(tasks: list[Delayed], *, stage: str) -> Iterator[Any]:
-    """Compute tasks that are not bound to partitions; yields their results in their order."""
+def each(work: Callable[..., Any], arguments: Sequence[Any], *, stage: str) -> list[Any]:
+    """Do ``work(argument)`` for each of these, bound to no partition; results in their order."""
+    label = f"{stage}-{tokenize(work, arguments)}"
+    keys = [(label, number) for number in range(len(arguments))]
+    tasks = {key: Task(key, work, argument) for key, argument in zip(keys, arguments, strict=True)}
     started = time.monotonic()
-    results: list[Any] = [None] * len(tasks)
-    running = client()
-    if running is None:
-        results = list(dask.compute(*tasks))
-    else:
-        from distributed import as_completed
-
-        futures = running.compute(tasks)
-        where = {future.key: n for n, future in enumerate(futures)}
-        try:
-            for done, (future, result) in enumerate(as_completed(futures, with_results=True), 1):
-                results[where[future.key]] = result
-                report(Progress(stage, done, len(tasks), 0, time.monotonic() - started))
-        finally:
-            running.cancel([future for future in futures if not future.done()])
-    yield from results
+    found: dict[Key, Any] = {}
+    for key, result in _stream(tasks, keys):
+        found[key] = result
+        seconds = time.monotonic() - started
+        report(Progress(stage, len(found), len(keys), 0, seconds))
+    return [found[key] for key in keys]

@@ -62,8 +62,8 @@ def decide(
     --------
     >>> chain = decide(np.arange(3), np.array([0, 1]), np.array([1, 2]),
     ...                np.array([0.96, 0.97]), np.arange(3))
-    >>> chain.witness.tolist()  # the middle one goes; the last one has lost its only reason
-    [-1, 0, -1]
+    >>> chain.witness.tolist()  # the middle one goes, so nothing speaks against the last one
+    [-1, 2, -1]
     """
     rank = np.empty(len(priority), np.int64)
     rank[priority] = np.arange(len(priority))

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import dask
 import numpy as np
 import pandas as pd
 from dask.tokenize import tokenize
 
 from .. import audit, workdir
 from .._version import __version__
-from ..compute import gather
+from ..compute import each
 from ..embed import Encoder
 from ..text import TextView, view
 from . import evidence
@@ -160,16 +159,17 @@ def _compare(matrix: Path, floor: float, folder: Path) -> np.ndarray:
     starts = range(0, rows, STRIPE)
     stripes = [Stripe(str(matrix), a, min(a + STRIPE, rows), floor, TILE) for a in starts]
     targets = [parts / f"{stripe.start:010d}.npy" for stripe in stripes]
-    tasks = [
-        dask.delayed(stripe, pure=False)(str(target))
-        for stripe, target in zip(stripes, targets, strict=True)
-    ]
-    list(gather(tasks, stage="compare"))
+    each(_write_stripe, list(zip(stripes, map(str, targets), strict=True)), stage="compare")
     found = [np.load(target) for target in targets]
     for target in targets:
         target.unlink()
     parts.rmdir()
     return np.concatenate(found) if found else np.zeros(0, PAIR)
+
+
+def _write_stripe(pair: tuple[Stripe, str]) -> int:
+    stripe, target = pair
+    return stripe(target)
 
 
 def _about(finder: Exact | Semantic, rows: Compared) -> dict[str, Any]:
