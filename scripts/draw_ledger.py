@@ -55,7 +55,9 @@ def main(out: str, target: str) -> None:
 
 def _heading(total: dict, sources: int) -> Iterator[str]:
     yield _text(EDGE, 40, "datamerge demo", "title")
-    told = f"{total['read']:,} records from {sources} files in as many schemas"
+    told = f"{total['read']:,} records from {sources} files, {total['kept']:,} rows kept"
+    if "tokens" in total:
+        told += f": {total['tokens']['kept']:,} tokens"
     yield _text(WIDTH - EDGE, 40, told, "dim", anchor="end")
 
 
