@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from os import PathLike
 from typing import Any
 
@@ -96,6 +97,8 @@ def _request(given: Any, shared: Mapping[str, Any]) -> dict[str, Any]:
     if memory.is_frame(given):
         return {"frame": given, "name": "frame", **shared}
     if isinstance(given, Mapping):
+        if not given.keys() & {"path", "frame"}:
+            raise ValueError(f"a source needs 'path' or 'frame'; here are {sorted(given)}")
         return {**shared, **given}
     if isinstance(given, str | PathLike):
         return {"path": str(given), **shared}
@@ -117,17 +120,11 @@ def plan_all(
     for request in requests:
         if "frame" in request:
             given = dict(request)
-            planned.append(memory.hold(given.pop("frame"), given.pop("name"), given))
+            planned.append(memory.hold(given.pop("frame"), given.pop("name", "frame"), given))
         else:
             planned.append(plan(request, blocksize=size, on_error=on_error, sample_by=sample_by))
     names = distinct(requests, [source.name for source in planned])
-    return [_renamed(source, name) for source, name in zip(planned, names, strict=True)]
-
-
-def _renamed(source: Planned, name: str) -> Planned:
-    from dataclasses import replace
-
-    return source if source.name == name else replace(source, name=name)
+    return [replace(source, name=name) for source, name in zip(planned, names, strict=True)]
 
 
 def columns_of(sources: Sequence[Planned]) -> tuple[str, ...]:

@@ -2,143 +2,165 @@
 
 The elements are found by a vectorised scan of the bytes (which quote opens a string, how deep
 the brackets are), so one bad element can be set aside and its neighbours kept, and a file of
-any size can be shared out among partitions without being parsed as a whole.
+any size can be streamed, or shared out among partitions, without being parsed as a whole.
 """
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
 import numpy as np
 import orjson
 
-from .lines import BOM, CHUNK, parse
+from .compression import CHUNK
 from .records import Broken, Item
+from .values import BOM, SPACE, long_numbers, parse
 
-QUOTE, BACKSLASH, COMMA = b'"'[0], b"\\"[0], b","[0]
-OPEN, CLOSE = np.frombuffer(b"[{", np.uint8), np.frombuffer(b"]}", np.uint8)
-SPACE = b" \t\r\n"
+QUOTE, COMMA, BACKSLASH = b'",\\'
+OPEN, CLOSE = b"{}"
+CURLY = 0x20  # the bit by which a square bracket differs from a curly one
 
 
 @dataclass
-class _State:
-    """What a scan has to remember between two chunks."""
+class Scanner:
+    """Finds where a file can be cut into elements, one chunk after another.
 
+    An array is cut at its opening bracket, at the commas one level down, and at its closing
+    bracket; values in a row are cut behind each bracket that leaves no other one open.
+    """
+
+    is_array: bool
+    depth: int = 0
     in_string: bool = False
     escaped: bool = False
-    depth: int = 0
+    closed: bool = False
+
+    def cuts(self, chunk: bytes) -> np.ndarray:
+        """Offsets of the cuts in the next chunk; for values, of the byte behind each."""
+        marks, kind = self._structure(chunk)
+        if self.closed or not len(marks):
+            return marks[:0]
+        step = (kind == OPEN).astype(np.int8) - (kind == CLOSE).astype(np.int8)
+        depth = self.depth + np.cumsum(step, dtype=np.int64)
+        # A bracket that closes nothing leaves the depth at 0.
+        depth -= np.minimum(np.minimum.accumulate(depth), 0)
+        self.depth = int(depth[-1])
+        ends = (step < 0) & (depth == 0)
+        if not self.is_array:
+            return marks[ends] + 1
+        cuts = marks[ends | ((step >= 0) & (depth == 1))]
+        if ends.any():
+            self.closed = True
+            cuts = cuts[cuts <= marks[ends][0]]
+        return cuts
+
+    def _structure(self, chunk: bytes) -> tuple[np.ndarray, np.ndarray]:
+        """Where brackets and commas stand outside strings, and which they are (as curly)."""
+        data = np.frombuffer(chunk, np.uint8)
+        curly = data | CURLY
+        marks = np.flatnonzero(
+            (curly == OPEN) | (curly == CLOSE) | (data == QUOTE) | (data == COMMA)
+        )
+        quote = data[marks] == QUOTE
+        toggles = quote & ~self._escaped(data)[marks] if b"\\" in chunk or self.escaped else quote
+        inside = (np.cumsum(toggles) + self.in_string) & 1
+        if len(inside):
+            self.in_string = bool(inside[-1])
+        marks = marks[(inside == 0) & ~quote]
+        return marks, curly[marks]
+
+    def _escaped(self, data: np.ndarray) -> np.ndarray:
+        """Boolean per byte: does an odd run of backslashes stand before it?"""
+        backslashes = np.flatnonzero(data == BACKSLASH)
+        begins = np.flatnonzero(np.diff(backslashes, prepend=-2) > 1)
+        starts = backslashes[begins]
+        lengths = np.diff(begins, append=len(backslashes))
+        odd = (lengths & 1).astype(bool)
+        flags = np.zeros(len(data) + 1, bool)
+        if self.escaped and len(starts) and starts[0] == 0:
+            odd[0] = not odd[0]
+        else:
+            flags[0] = self.escaped
+        flags[(starts + lengths)[odd]] = True
+        self.escaped = bool(flags[-1])
+        return flags[:-1]
 
 
-def element_bounds(file: BinaryIO, *, is_array: bool) -> np.ndarray:
-    """Where the file can be cut into elements: int64 ``[n, 2]`` byte ranges, end exclusive.
+def stream_items(chunks: Iterable[bytes], *, is_array: bool) -> Iterator[Item]:
+    """Every element of a stream of chunks, and what stands behind the last one."""
+    scanner, first, number = Scanner(is_array), is_array, 0
+    pending: list[bytes] = []
+    try:
+        for chunk in chunks:
+            cuts = scanner.cuts(chunk)
+            if not len(cuts):
+                pending.append(chunk)
+                continue
+            data = b"".join((*pending, chunk))
+            ends = cuts + (len(data) - len(chunk))
+            starts = np.concatenate([[0], ends[:-1] + is_array])
+            yield from _elements(data, starts[first:], ends[first:], number)
+            number += len(ends) - first
+            pending, first = [data[int(ends[-1]) + is_array :]], False
+    except Broken as error:
+        raise Broken(error.reason, number, b"".join(pending)) from None
+    yield from _behind(b"".join(pending), number, is_open=is_array and not scanner.closed)
 
-    In an array the elements stand one level down and end at a comma or at the closing
-    bracket; otherwise each top-level value that is an object or array is an element.
-    """
+
+def element_cuts(file: BinaryIO, *, is_array: bool, size: int = CHUNK) -> np.ndarray:
+    """All cuts of a file; element ``i`` lies between cuts ``i`` and ``i + 1``."""
     file.seek(0)
-    state, base, cuts = _State(), 0, []
-    while chunk := file.read(16 * CHUNK):
-        cuts.append(_cuts(np.frombuffer(chunk, np.uint8), base, state, is_array))
+    scanner, base = Scanner(is_array), 0
+    found = [np.zeros(0 if is_array else 1, np.int64)]
+    while chunk := file.read(size):
+        found.append(scanner.cuts(chunk) + base)
         base += len(chunk)
-    ends = np.concatenate(cuts) if cuts else np.zeros(0, np.int64)
-    if not is_array:
-        return np.column_stack([np.concatenate([[0], ends[:-1]]), ends]) if len(ends) else _NONE
-    # The first cut is the opening bracket; an unfinished array ends where the file does.
-    if len(ends) and state.depth > 0:
-        ends = np.append(ends, base)
-    return np.column_stack([ends[:-1] + 1, ends[1:]]) if len(ends) > 1 else _NONE
+    return np.concatenate(found)
 
 
-_NONE = np.zeros((0, 2), np.int64)
+def shared_items(
+    file: BinaryIO, cuts: np.ndarray, start: int, stop: int, *, is_array: bool
+) -> Iterator[Item]:
+    """The elements that begin in ``[start, stop)``; the last share also tells what is behind."""
+    begins, ends = cuts[:-1] + is_array, cuts[1:]
+    first, last = np.searchsorted(begins, (start, stop)).tolist()
+    if first < last:
+        base = int(begins[first])
+        file.seek(base)
+        data = file.read(int(ends[last - 1]) - base)
+        yield from _elements(data, begins[first:last] - base, ends[first:last] - base, first)
+    if stop >= file.seek(0, os.SEEK_END):
+        end = int(cuts[-1]) if len(cuts) else 0
+        file.seek(end)
+        last_cut, rest = file.read(1 if is_array else 0), file.read()
+        yield from _behind(rest, len(begins), is_open=is_array and last_cut != b"]")
 
 
-def _cuts(data: np.ndarray, base: int, state: _State, is_array: bool) -> np.ndarray:
-    """Offsets of the cuts in one chunk; brings the state up to the chunk's end."""
-    outside = _outside_strings(data, state)
-    opening, closing = np.isin(data, OPEN) & outside, np.isin(data, CLOSE) & outside
-    step = opening.astype(np.int8) - closing.astype(np.int8)
-    marks = np.flatnonzero((step != 0) | ((data == COMMA) & outside))
-    depth = state.depth + np.cumsum(step[marks], dtype=np.int64)
-    if len(depth):
-        state.depth = int(depth[-1])
-    kind = data[marks]
-    if is_array:
-        comma = (kind == COMMA) & (depth == 1)
-        bracket = ((step[marks] > 0) & (depth == 1)) | ((step[marks] < 0) & (depth == 0))
-        return base + marks[comma | bracket]
-    return base + marks[(step[marks] < 0) & (depth == 0)] + 1
-
-
-def _outside_strings(data: np.ndarray, state: _State) -> np.ndarray:
-    """Boolean per byte: not inside a string. Quotes behind an odd run of backslashes don't count."""
-    quotes = np.flatnonzero(data == QUOTE)
-    backslash = data == BACKSLASH
-    if backslash.any() or state.escaped:
-        quotes = quotes[~_escaped(backslash, state)[quotes]]
-    else:
-        state.escaped = False
-    toggles = np.zeros(len(data), np.uint8)
-    toggles[quotes] = 1
-    inside = (np.cumsum(toggles, dtype=np.uint8) & 1).astype(bool) ^ state.in_string
-    state.in_string ^= bool(len(quotes) & 1)
-    return ~inside
-
-
-def _escaped(backslash: np.ndarray, state: _State) -> np.ndarray:
-    """Boolean per byte: does an odd run of backslashes stand before it?"""
-    n = len(backslash)
-    index = np.arange(n)
-    # The last byte before each position that is not a backslash; -1 where the run began earlier.
-    last = np.maximum.accumulate(np.where(backslash, -1, index))
-    before = np.concatenate([[-1], last[:-1]])
-    run = index - 1 - before
-    run[before == -1] += int(state.escaped)
-    tail = n - 1 - int(last[-1])
-    if last[-1] == -1:
-        tail += int(state.escaped)
-    state.escaped = bool(tail & 1)
-    return (run & 1).astype(bool)
-
-
-def array_items(file: BinaryIO, bounds: np.ndarray, first: int) -> Iterator[Item]:
-    """The elements within these bounds as records; ``first`` is the number of the first one."""
-    if not len(bounds):
-        return
-    base = int(bounds[0, 0])
-    file.seek(base)
-    data = file.read(int(bounds[-1, 1]) - base)
-    for nth, (start, end) in enumerate(bounds.tolist(), first):
-        raw = data[start - base : end - base].strip(SPACE).removeprefix(BOM)
+def _elements(data: bytes, starts: np.ndarray, ends: np.ndarray, number: int) -> Iterator[Item]:
+    """The elements at these places as records; a blank place holds none."""
+    exact = set((np.searchsorted(starts, long_numbers(data), "right") - 1 + number).tolist())
+    loads = orjson.loads
+    for nth, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True), number):
+        raw = data[start:end].strip(SPACE)
         try:
-            yield nth, orjson.loads(raw), raw
+            yield nth, (parse if nth in exact else loads)(raw), raw
         except orjson.JSONDecodeError:
+            raw = raw.removeprefix(BOM).strip(SPACE)
             if raw:
                 yield nth, parse(raw), raw
 
 
-def all_items(data: bytes) -> Iterator[Item]:
-    """Every element of a JSON file that is held in memory (a small or a compressed one)."""
-    body = data.removeprefix(BOM).lstrip(SPACE)
-    is_array = body.startswith(b"[")
-    if is_array:
-        try:
-            for nth, value in enumerate(orjson.loads(body)):
-                yield nth, value, None
-            return
-        except orjson.JSONDecodeError:
-            pass  # find out below which element it is
-    file = io.BytesIO(data)
-    bounds = element_bounds(file, is_array=is_array)
-    yield from array_items(file, bounds, 0)
-    yield from after_last(file, bounds)
-
-
-def after_last(file: BinaryIO, bounds: np.ndarray) -> Iterator[Item]:
-    """Whatever stands behind the last element, apart from closing brackets, as malformed."""
-    end = int(bounds[-1, 1]) if len(bounds) else 0
-    file.seek(end)
-    if rest := file.read().strip(SPACE + b"[]" + BOM):
-        yield len(bounds), Broken(f"not a JSON value: byte {end} to the end of the file"), rest
+def _behind(rest: bytes, number: int, *, is_open: bool) -> Iterator[Item]:
+    """What stands behind the last element, as one malformed record."""
+    rest = rest.strip(SPACE).removeprefix(BOM).strip(SPACE)
+    if is_open:
+        value = parse(rest) if rest else None
+        if rest and not isinstance(value, Broken):
+            yield number, value, rest
+            number, rest = number + 1, b""
+        yield number, Broken("the array is not closed: the file ends too early"), rest
+    elif rest:
+        yield number, Broken(f"no JSON value: the last {len(rest)} bytes of the file"), rest

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, BinaryIO, Literal, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from .. import workdir
 from ..schema import Schema, normaliser
-from . import arrays, lines, tables
+from . import arrays, delimited, lines, parquet
+from .batches import add_batch
+from .compression import decompressed
+from .formats import delimiter, json_format
 from .records import Broken, Item, Rows
 from .sources import File
 
 OnError = Literal["raise", "quarantine"]
 RAW_LIMIT = 16 << 20
+Found = TypeVar("Found")
+
+# The cuts of a file are found by one thread and remembered for the others.
+_SCANNING = threading.Lock()
 
 
 class ReadError(OSError):
@@ -39,6 +47,9 @@ class Piece:
     def whole(self) -> bool:
         """Whether this is all of the file."""
         return self.stop is None
+
+    def __dask_tokenize__(self) -> tuple[Any, ...]:
+        return ("Piece", *self.file.key, self.start, self.stop)
 
 
 @dataclass(frozen=True)
@@ -62,36 +73,39 @@ class Load:
     def __call__(self, pieces: tuple[Piece, ...]) -> pd.DataFrame:
         rows = Rows(normaliser(self.schema), self.source)
         for piece in pieces:
-            self._add(rows, piece)
+            name = f"{self.source}/{piece.file.name}"
+            try:
+                self._add(rows, piece, name)
+            except ReadError as error:
+                if self.on_error == "raise":
+                    raise
+                rows.set_aside(f"{name}#", 0, f"unreadable file: {error}", _head(piece.file))
         return rows.frame(self.columns)
 
-    def _add(self, rows: Rows, piece: Piece) -> None:
-        name = f"{self.source}/{piece.file.name}"
-        try:
-            found = readable(items(piece, self.sample_by), piece.file)
-            rows.add(found, name)
-        except ReadError as error:
-            if self.on_error == "raise":
-                raise
-            rows.set_aside(f"{name}#", 0, f"unreadable file: {error}", _head(piece.file))
+    def _add(self, rows: Rows, piece: Piece, name: str) -> None:
+        if piece.file.format != "parquet":
+            rows.add(readable(items(piece, self.sample_by), piece.file), name)
+            return
+        for first, share in readable(_shares(piece), piece.file):
+            if isinstance(share, list):
+                rows.add(share, name)
+            else:
+                add_batch(rows, share, first, name, self.schema)
 
 
-def readable(found: Iterator[Item], file: File) -> Iterator[Item]:
-    """The items, once it is known that the file can be read at all."""
+def readable(found: Iterator[Found], file: File) -> Iterator[Found]:
+    """What is found in a file; a ReadError that names it where nothing can be."""
+    nothing = True
     try:
-        first = list(itertools.islice(found, 1))
+        for one in found:
+            nothing = False
+            yield one
     except Broken as error:
-        if not error.raw:
+        if nothing and not error.raw:
             raise ReadError(f"{file.url}: {error.reason}") from None
-        return _raising(error)
+        raise
     except OSError as error:
         raise ReadError(f"{file.url}: {error}") from error
-    return itertools.chain(first, found)
-
-
-def _raising(error: Broken) -> Iterator[Item]:
-    raise error
-    yield  # a generator: the error comes when it is iterated
 
 
 def _head(file: File) -> bytes:
@@ -103,55 +117,70 @@ def _head(file: File) -> bytes:
         return b""
 
 
+def _shares(piece: Piece) -> Iterator[parquet.Share]:
+    groups = None if piece.stop is None else range(piece.start, piece.stop)
+    with piece.file.open() as opened:
+        yield from parquet.shares(opened, groups)
+
+
 def items(piece: Piece, sample_by: lines.SampleBy) -> Iterator[Item]:
-    """The records of a piece."""
-    file = piece.file
-    with file.open() as opened:
-        if file.format == "parquet":
-            groups = None if piece.whole else range(piece.start, piece.stop or 0)
-            yield from tables.parquet_items(opened, groups)
-        elif file.format in ("array", "values"):
-            yield from _elements(piece, opened)
+    """The records of a piece of a file that is not Parquet."""
+    with piece.file.open() as opened:
+        if piece.stop is None:
+            yield from _whole(piece.file, opened, sample_by)
+        elif piece.file.format in ("array", "values"):
+            yield from _elements(piece, piece.stop, opened)
         else:
-            yield from _line_items(piece, opened, sample_by)
+            blocks = lines.read_block(opened, piece.start, piece.stop)
+            yield from _line_items(piece.file.format, _utf8(blocks), sample_by)
 
 
-def _line_items(piece: Piece, opened, sample_by: lines.SampleBy) -> Iterator[Item]:
-    file = piece.file
-    if piece.stop is not None:
-        found = lines.block_lines(opened, piece.start, piece.stop)
-    else:
-        found = lines.stream_lines(lines.decompressed(opened, file.compression))
-    if piece.start == 0:
-        found = _not_utf16(found)
-    if file.format == "csv":
-        yield from tables.csv_items(found, "\t" if ".tsv" in file.name.lower() else ",")
-    elif file.format == "text":
-        yield from lines.text_items(found, sample_by)
-    else:
-        yield from lines.json_items(found)
+def _whole(file: File, opened: BinaryIO, sample_by: lines.SampleBy) -> Iterator[Item]:
+    chunks = decompressed(opened, file.compression)
+    head = next(chunks, b"")
+    format = json_format(head) if file.format == "json" else file.format
+    chunks = itertools.chain([head], chunks)
+    if format in ("array", "values"):
+        _utf8_begins(head)
+        return arrays.stream_items(chunks, is_array=format == "array")
+    blocks = _utf8(lines.stream_blocks(chunks))
+    if format == "csv":
+        return delimited.csv_items(lines.lines_of(blocks), delimiter(file.name))
+    return _line_items(format, blocks, sample_by)
 
 
-def _not_utf16(found: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
-    for position, line in found:
-        if position == 0 and line[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            raise Broken("the file is UTF-16; convert it to UTF-8 first")
-        yield position, line
+def csv_columns(file: File) -> list[str]:
+    """The names of a table's columns."""
+    with file.open() as opened:
+        blocks = lines.stream_blocks(decompressed(opened, file.compression))
+        return delimited.csv_header(lines.lines_of(blocks), delimiter(file.name))
 
 
-def _elements(piece: Piece, opened) -> Iterator[Item]:
-    file = piece.file
-    if piece.stop is None:
-        data = b"".join(lines.decompressed(opened, file.compression))
-        if data.strip(arrays.SPACE):
-            yield from arrays.all_items(data)
-        return
-    bounds = workdir.remembered(
-        "elements",
-        (file.url, file.size, file.stamp),
-        lambda: arrays.element_bounds(opened, is_array=file.format == "array"),
-    )
-    first, last = np.searchsorted(bounds[:, 0], (piece.start, piece.stop))
-    yield from arrays.array_items(opened, bounds[first:last], int(first))
-    if piece.stop >= file.size:
-        yield from arrays.after_last(opened, bounds)
+def _line_items(
+    format: str, blocks: Iterator[lines.Block], sample_by: lines.SampleBy
+) -> Iterator[Item]:
+    return lines.text_items(blocks, sample_by) if format == "text" else lines.json_items(blocks)
+
+
+def _utf8(blocks: Iterator[lines.Block]) -> Iterator[lines.Block]:
+    for position, data in blocks:
+        if position == 0:
+            _utf8_begins(data)
+        yield position, data
+
+
+def _utf8_begins(data: bytes) -> None:
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise Broken("the file is UTF-16; convert it to UTF-8 first")
+
+
+def _elements(piece: Piece, stop: int, opened: BinaryIO) -> Iterator[Item]:
+    """The elements that begin in a share of an array, found once for all shares of a file."""
+    file, is_array = piece.file, piece.file.format == "array"
+
+    def scan() -> np.ndarray:
+        return arrays.element_cuts(opened, is_array=is_array)
+
+    with _SCANNING:
+        cuts = workdir.remembered("elements", file.key, scan) if file.stamp else scan()
+    yield from arrays.shared_items(opened, cuts, piece.start, stop, is_array=is_array)

@@ -6,14 +6,17 @@ They are told apart by the module their class comes from, so none of those modul
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import dask.dataframe as dd
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from ..schema import Schema, normaliser, recognise
+from .batches import add_batch, batch_items
 from .plan import SAMPLE_RECORDS
 from .records import Item, Rows
 
@@ -26,6 +29,7 @@ def is_frame(value: Any) -> bool:
 
 
 def _kind(value: Any) -> str:
+    """The package a class comes from."""
     return type(value).__module__.partition(".")[0]
 
 
@@ -40,7 +44,7 @@ class Held:
 
 def hold(frame: Any, name: str, overrides: Mapping[str, Any]) -> Held:
     """Recognise a frame's schema from its first rows and cut it into shares."""
-    if _kind(frame) == "datasets" and not hasattr(frame, "num_rows"):
+    if _kind(frame) == "datasets" and type(frame).__name__ != "Dataset":
         raise TypeError(
             f"{type(frame).__name__} streams or holds several splits; pass one split of a Dataset"
         )
@@ -111,10 +115,16 @@ class DatasetShare:
 
     def items(self, limit: int | None = None) -> Iterator[Item]:
         """The rows as records, numbered by where they stand in the data set."""
+        for first, batch in self.batches(limit):
+            yield from batch_items(batch, np.arange(first, first + batch.num_rows))
+
+    def batches(self, limit: int | None = None) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """The same rows as columns, each batch with the number of its first row."""
         stop = self.stop if limit is None else min(self.stop, self.start + limit)
-        table = self.dataset.with_format("arrow")[self.start : stop]
-        for nth, value in enumerate(table.to_pylist(), self.start):
-            yield nth, value, None
+        first = self.start
+        for batch in self.dataset.with_format("arrow")[first:stop].to_batches():
+            yield first, batch
+            first += batch.num_rows
 
     def __dask_tokenize__(self) -> tuple[Any, ...]:
         return ("DatasetShare", self.dataset._fingerprint, self.start, self.stop)
@@ -137,20 +147,25 @@ class DaskShare:
 
 
 def _pandas_items(rows: pd.DataFrame, start: int) -> Iterator[Item]:
-    try:
-        records = pa.Table.from_pandas(rows, preserve_index=False).to_pylist()
-    except pa.ArrowException:  # a column of mixed types: take the values as they are
-        records = [
-            {str(key): _plain(value) for key, value in record.items()}
-            for record in rows.to_dict("records")
-        ]
-    for nth, value in enumerate(records, start):
-        yield nth, value, None
+    names = [str(name) for name in rows.columns]
+    if len(set(names)) < len(names):
+        raise ValueError("two columns of the frame have one name")
+    columns = [_values(rows.iloc[:, nth]) for nth in range(len(names))]
+    for nth, values in enumerate(zip(*columns, strict=True), start):
+        yield nth, dict(zip(names, values, strict=True)), None
+
+
+def _values(column: pd.Series) -> list[Any]:
+    """Python values; what is no Arrow column is taken as it is, nested nulls and all."""
+    if column.dtype != object:
+        with suppress(pa.ArrowException):
+            return pa.array(column, from_pandas=True).to_pylist()
+    return [_plain(value) for value in column]
 
 
 def _plain(value: Any) -> Any:
     missing = pd.api.types.is_scalar(value) and pd.isna(value)
-    return None if missing else value.item() if hasattr(value, "item") else value
+    return None if missing else value.item() if isinstance(value, np.generic) else value
 
 
 @dataclass(frozen=True)
@@ -170,7 +185,12 @@ class LoadHeld:
         return (self.source,)
 
     def __call__(self, share: Any) -> pd.DataFrame:
-        return self._rows(share.items())
+        if not isinstance(share, DatasetShare):
+            return self._rows(share.items())
+        rows = Rows(normaliser(self.schema), self.source)
+        for first, batch in share.batches():
+            add_batch(rows, batch, first, self.source, self.schema)
+        return rows.frame(self.columns)
 
     def partition(self, rows: pd.DataFrame, number: int) -> pd.DataFrame:
         """The same for a partition of a Dask frame, computed by now."""

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any
 
 from ..schema import Schema, SchemaError, recognise
-from . import arrays, lines, tables
-from .load import OnError, Piece, ReadError, items, readable
-from .records import Broken
+from . import lines, parquet
+from .compression import CHUNK
+from .formats import json_format
+from .load import OnError, Piece, ReadError, csv_columns, items, readable
+from .records import Broken, Item
 from .sources import File, files_of
 
 SAMPLE_BYTES, SAMPLE_RECORDS, SAMPLE_FILES = 1 << 20, 100, 5
@@ -39,29 +42,9 @@ def plan(
     sample_by = request.pop("sample_by", sample_by)
     implied, files = files_of(path, subset=name, **where)
     name = name or implied
-    files = [_sniffed(file, on_error) for file in files]
     schema = _schema(name, files, request, sample_by, on_error)
     pieces = [p for file in files for p in _pieces(file, blocksize, sample_by, on_error)]
     return Source(name, schema, tuple(_packed(pieces, blocksize)), sample_by)
-
-
-def _sniffed(file: File, on_error: OnError) -> File:
-    """A ``.json`` file may hold an array, lines, or values one after another: look which."""
-    if file.format != "json":
-        return file
-    try:
-        with file.open() as opened:
-            head = next(lines.decompressed(opened, file.compression), b"")
-    except (OSError, Broken) as error:
-        if on_error == "raise":
-            raise ReadError(f"{file.url}: {error}") from error
-        return replace(file, format="lines")
-    body = head.removeprefix(lines.BOM).lstrip(arrays.SPACE)
-    if body.startswith(b"["):
-        return replace(file, format="array")
-    first, newline, _ = body.partition(b"\n")
-    one_a_line = not newline or not isinstance(lines.parse(first), Broken)
-    return replace(file, format="lines" if one_a_line else "values")
 
 
 def _schema(
@@ -96,78 +79,62 @@ def _schema(
 def sample(file: File, sample_by: lines.SampleBy) -> Iterator[Any]:
     """The first records of a file that can be parsed, up to a bound in number and bytes."""
     budget = SAMPLE_BYTES
-    try:
-        found = readable(_head_items(file, sample_by), file)
-        for _, value, raw in itertools.islice(found, SAMPLE_RECORDS):
-            if not isinstance(value, Broken):
-                yield value
-            budget -= len(raw or b"")
-            if budget < 0:
-                return
-    except Broken:
-        return  # the stream breaks within the sample; reading will set the rest aside
-
-
-def _head_items(file: File, sample_by: lines.SampleBy) -> Iterator[Any]:
-    if file.format == "parquet":
-        return _parquet_head(file)
-    if file.format in ("array", "values"):
-        return _array_head(file)
-    return items(Piece(file), sample_by)
-
-
-def _parquet_head(file: File) -> Iterator[Any]:
-    with file.open() as opened:
-        parquet = tables.open_parquet(opened)
+    with closing(_head(file, sample_by)) as found:
         try:
-            batch = next(parquet.iter_batches(batch_size=SAMPLE_RECORDS), None)
-        except (OSError, ValueError) as error:
-            raise Broken(f"its first rows can't be read: {error}", 0, b"?") from None
-        for nth, row in enumerate(batch.to_pylist() if batch is not None else ()):
-            yield nth, row, None
-        if batch is None or not batch.num_rows:
-            # No rows, but column names: enough to recognise by.
-            yield 0, dict.fromkeys(parquet.schema_arrow.names), None
+            for _, value, raw in itertools.islice(readable(found, file), SAMPLE_RECORDS):
+                if not isinstance(value, Broken):
+                    yield value
+                budget -= len(raw or b"")
+                if budget < 0:
+                    return
+        except Broken:
+            return  # the stream breaks within the sample; reading will set the rest aside
 
 
-def _array_head(file: File) -> Iterator[Any]:
-    """The first elements, found in as much of the file as it takes to hold one."""
-    with file.open() as opened:
-        chunks = lines.decompressed(opened, file.compression)
-        data = b""
-        for chunk in chunks:
-            data += chunk
-            found = [item for item in arrays.all_items(data) if not isinstance(item[1], Broken)]
-            if found:
-                yield from found
-                return
+def _head(file: File, sample_by: lines.SampleBy) -> Generator[Item, None, None]:
+    """A file's first records; for a table without any, one that tells its columns."""
+    if file.format == "parquet":
+        with file.open() as opened:
+            yield from parquet.head_items(opened, SAMPLE_RECORDS)
+        return
+    nothing = True
+    for item in items(Piece(file), sample_by):
+        nothing = False
+        yield item
+    if nothing and file.format == "csv":
+        yield 0, dict.fromkeys(csv_columns(file)), None
 
 
 def _pieces(
     file: File, blocksize: int, sample_by: lines.SampleBy, on_error: OnError
 ) -> Iterator[Piece]:
     """A large plain file in pieces of about ``blocksize``; any other as one."""
-    splittable = file.format in ("lines", "array", "values", "parquet") or (
+    splittable = file.format in ("lines", "json", "parquet") or (
         file.format == "text" and sample_by == "line"
     )
     if file.compression or not splittable or file.size <= blocksize:
         yield Piece(file)
-    elif file.format == "parquet":
-        yield from _row_groups(file, blocksize, on_error)
-    else:
-        for start in range(0, file.size, blocksize):
-            yield Piece(file, start, min(start + blocksize, file.size))
-
-
-def _row_groups(file: File, blocksize: int, on_error: OnError) -> Iterator[Piece]:
+        return
     try:
-        with file.open() as opened:
-            metadata = tables.open_parquet(opened).metadata
+        cut = _row_groups if file.format == "parquet" else _blocks
+        yield from cut(file, blocksize)
     except (Broken, OSError) as error:
         if on_error == "raise":
             raise ReadError(f"{file.url}: {error}") from error
         yield Piece(file)
-        return
+
+
+def _blocks(file: File, blocksize: int) -> Iterator[Piece]:
+    if file.format == "json":
+        with file.open() as opened:
+            file = replace(file, format=json_format(opened.read(CHUNK)))
+    for start in range(0, file.size, blocksize):
+        yield Piece(file, start, min(start + blocksize, file.size))
+
+
+def _row_groups(file: File, blocksize: int) -> Iterator[Piece]:
+    with file.open() as opened:
+        metadata = parquet.open_parquet(opened).metadata
     start, size = 0, 0
     for group in range(metadata.num_row_groups):
         size += metadata.row_group(group).total_byte_size

@@ -10,15 +10,18 @@ import numpy as np
 import orjson
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from .._arrays import messages_array, messages_column, string_column
+from .._arrays import MESSAGES, messages_array, messages_column, one_chunk, string_column
 from ..audit import DETAIL, MALFORMED, REASON
 from ..schema import RecordError
+from ..schema.meta import dump
 
 # Where a record stands, its value (or a Broken), and its raw bytes (None: the value will do).
 Item = tuple[int, Any, bytes | None]
 
 COLUMNS = ("id", "source", "messages", "text", "meta", REASON, DETAIL)
+_TEXT = pa.large_string()
 
 
 class Broken(Exception):  # noqa: N818 - a value as often as it is raised
@@ -34,6 +37,10 @@ class Rows:
 
     def __init__(self, normalise: Callable[[Any], Iterable[Any]], source: str):
         self.normalise, self.source = normalise, source
+        self._tables: list[pa.Table] = []
+        self._begin()
+
+    def _begin(self) -> None:
         self.ids: list[str] = []
         self.texts: list[str | None] = []
         self.metas: list[str] = []
@@ -76,36 +83,63 @@ class Rows:
         self, prefix: str, position: int, reason: str, raw: bytes | None, value: Any = None
     ) -> None:
         """A malformed record: a dead row that carries its raw bytes."""
-        if raw is None:
-            raw = orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS)
         self.details[len(self.ids)] = reason
+        raw = shown(value) if raw is None else raw
         self._append(f"{prefix}{position}", (None, None, None, None, _raw(raw)))
+
+    def add_table(self, table: pa.Table) -> None:
+        """Take rows that are columns already, as `table` gives them."""
+        self._tables = [self.table(), table]
+        self._begin()
+
+    def table(self) -> pa.Table:
+        """The rows so far: ``id``, ``messages``, ``text``, ``meta`` and ``detail``."""
+        lengths = np.array(self.lengths, dtype=np.int64)
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        details = [self.details.get(row) for row in range(len(self.ids))] if self.details else None
+        built = {
+            "id": pa.array(self.ids, _TEXT),
+            "messages": messages_array(
+                offsets, self.roles, self.contents, self.extras, lengths == 0
+            ),
+            "text": pa.array(self.texts, _TEXT),
+            "meta": pa.array(self.metas, _TEXT),
+            "detail": pa.nulls(len(self.ids), _TEXT) if details is None else pa.array(details),
+        }
+        return pa.concat_tables([*self._tables, pa.table(built, SCHEMA)])
 
     def frame(self, columns: tuple[str, ...]) -> pd.DataFrame:
         """The partition, with these columns."""
-        index = pd.RangeIndex(len(self.ids))
-        details: list[str | None] = [None] * len(self.ids)
-        for row, detail in self.details.items():
-            details[row] = detail
-        built: dict[str, Callable[[], pd.Series]] = {
-            "id": lambda: string_column(self.ids, index),
-            "source": lambda: string_column(_repeat(self.source, len(index)), index),
-            "messages": lambda: messages_column(self._messages(), index),
-            "text": lambda: string_column(self.texts, index),
-            "meta": lambda: string_column(self.metas, index),
-            REASON: lambda: string_column([d and MALFORMED for d in details], index),
-            DETAIL: lambda: string_column(details, index),
-        }
-        return pd.DataFrame({name: built[name]() for name in columns}, index=index)
-
-    def _messages(self) -> pa.Array:
-        lengths = np.array(self.lengths, dtype=np.int64)
-        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        return messages_array(offsets, self.roles, self.contents, self.extras, lengths == 0)
+        table = self.table()
+        index = pd.RangeIndex(table.num_rows)
+        found = {name: one_chunk(table[name]) for name in table.column_names}
+        found[DETAIL] = found.pop("detail")
+        found[REASON] = pc.if_else(found[DETAIL].is_valid(), MALFORMED, pa.scalar(None, _TEXT))
+        found["source"] = pa.repeat(pa.scalar(self.source, _TEXT), table.num_rows)
+        return pd.DataFrame({name: _column(found[name], index) for name in columns}, index=index)
 
 
-def _repeat(value: str, times: int) -> pa.Array:
-    return pa.repeat(pa.scalar(value, pa.large_string()), times)
+SCHEMA = pa.schema(
+    {
+        "id": _TEXT,
+        "messages": MESSAGES.pyarrow_dtype,
+        "text": _TEXT,
+        "meta": _TEXT,
+        "detail": _TEXT,
+    }
+)
+
+
+def _column(array: pa.Array, index: pd.Index) -> pd.Series:
+    return string_column(array, index) if array.type == _TEXT else messages_column(array, index)
+
+
+def shown(value: Any) -> bytes:
+    """A value that came without bytes of its own, as JSON where it can be."""
+    try:
+        return dump({"": value})[4:-1].encode()
+    except RecordError:
+        return ascii(value).encode()
 
 
 def _raw(data: bytes) -> str:
