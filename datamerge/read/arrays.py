@@ -19,9 +19,9 @@ from .compression import CHUNK
 from .records import Broken, Item
 from .values import BOM, SPACE, long_numbers, parse
 
-QUOTE, COMMA, BACKSLASH = b'",\\'
-OPEN, CLOSE = b"{}"
-CURLY = 0x20  # the bit by which a square bracket differs from a curly one
+QUOTE, COMMA, BACKSLASH, SQUARE = b'",\\]'
+OPEN, CLOSE = np.frombuffer(b"{[", np.uint8), np.frombuffer(b"}]", np.uint8)
+CURLY = 0x20  # the bit by which a curly bracket differs from a square one
 
 
 @dataclass
@@ -29,7 +29,8 @@ class Scanner:
     """Finds where a file can be cut into elements, one chunk after another.
 
     An array is cut at its opening bracket, at the commas one level down, and at its closing
-    bracket; values in a row are cut behind each bracket that leaves no other one open.
+    bracket; values in a row are cut behind each bracket that leaves no other one open. Where an
+    element closes more than it opened, the next one is not drawn into it.
     """
 
     is_array: bool
@@ -43,34 +44,37 @@ class Scanner:
         marks, kind = self._structure(chunk)
         if self.closed or not len(marks):
             return marks[:0]
-        step = (kind == OPEN).astype(np.int8) - (kind == CLOSE).astype(np.int8)
-        depth = self.depth + np.cumsum(step, dtype=np.int64)
-        # A bracket that closes nothing leaves the depth at 0.
-        depth -= np.minimum(np.minimum.accumulate(depth), 0)
+        step = np.isin(kind, OPEN).astype(np.int8) - np.isin(kind, CLOSE).astype(np.int8)
+        start, floor = self.depth, int(self.is_array)
+        depth = start + np.cumsum(step, dtype=np.int64)
+        depth -= np.minimum(np.minimum.accumulate(depth - floor), 0)
         self.depth = int(depth[-1])
-        ends = (step < 0) & (depth == 0)
         if not self.is_array:
-            return marks[ends] + 1
-        cuts = marks[ends | ((step >= 0) & (depth == 1))]
+            return marks[(step < 0) & (depth == 0)] + 1
+        before = np.concatenate([[start], depth[:-1]])
+        ends = (kind == SQUARE) & (before == 1)
+        cuts = marks[(before == 0) | ((step == 0) & (depth == 1)) | ends]
         if ends.any():
             self.closed = True
             cuts = cuts[cuts <= marks[ends][0]]
         return cuts
 
     def _structure(self, chunk: bytes) -> tuple[np.ndarray, np.ndarray]:
-        """Where brackets and commas stand outside strings, and which they are (as curly)."""
+        """Where brackets and commas stand outside strings, and which they are."""
         data = np.frombuffer(chunk, np.uint8)
         curly = data | CURLY
         marks = np.flatnonzero(
-            (curly == OPEN) | (curly == CLOSE) | (data == QUOTE) | (data == COMMA)
+            (curly == OPEN[0]) | (curly == CLOSE[0]) | (data == QUOTE) | (data == COMMA)
         )
-        quote = data[marks] == QUOTE
-        toggles = quote & ~self._escaped(data)[marks] if b"\\" in chunk or self.escaped else quote
+        kind = data[marks]
+        quote = toggles = kind == QUOTE
+        if self.escaped or b"\\" in chunk:
+            toggles = quote & ~self._escaped(data)[marks]
         inside = (np.cumsum(toggles) + self.in_string) & 1
         if len(inside):
             self.in_string = bool(inside[-1])
-        marks = marks[(inside == 0) & ~quote]
-        return marks, curly[marks]
+        structure = (inside == 0) & ~quote
+        return marks[structure], kind[structure]
 
     def _escaped(self, data: np.ndarray) -> np.ndarray:
         """Boolean per byte: does an odd run of backslashes stand before it?"""
