@@ -49,5 +49,5 @@ $(call STAMP,base): $(VENV)/.made pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.installed-%: $(VENV)/.made pyproject.toml constraints.txt
-	$(BIN)/pip install -q -c constraints.txt -e ".[$(subst -, ,$*)]"
+	$(BIN)/pip install -q -c constraints.txt -e ".[$(subst -,$(comma),$*)]"
 	@touch $@
