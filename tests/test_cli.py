@@ -83,6 +83,8 @@ def test_interrupt_says_how_to_go_on(tmp_path):
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        # A shell's background jobs ignore the interrupt, and so would their children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert "dashboard" in process.stderr.readline()
     time.sleep(0.3)
