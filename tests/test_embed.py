@@ -371,22 +371,3 @@ def test_transformer_pickle_and_threads(minilm):
     with ThreadPoolExecutor(4) as pool:
         for found in pool.map(back.encode, [SENTENCES] * 8):
             assert np.array_equal(found, wanted)
-
-
-def test_transformer_does_not_warn_about_forks(minilm):
-    # The tokenizer warns in a child whose parent has used the tokenizer's own threads.
-    code = (
-        "import os; from datamerge.embed import encoder\n"
-        "from tokenizers import Tokenizer\n"
-        f"folder = {str(minilm)!r}\n"
-        "tokenizer = Tokenizer.from_file(folder + '/tokenizer.json')\n"
-        "texts = ['a text', 'another'] * 40\n"
-        "PARENT\n"
-        "child = os.fork()\n"
-        "if child: os.waitpid(child, 0)\n"
-        "else: tokenizer.encode_batch(texts); os._exit(0)\n"
-    )
-    ours = in_a_new_process(code.replace("PARENT", "encoder(folder).encode(texts)"))
-    assert "forked" not in ours.stderr
-    threads = in_a_new_process(code.replace("PARENT", "tokenizer.encode_batch(texts)"))
-    assert "forked" in threads.stderr

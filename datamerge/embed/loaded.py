@@ -41,8 +41,8 @@ class LoadedModel:
         return vectors
 
     def _tokens(self, text: str, most: int) -> list[int]:
-        # One at a time: a batch would start the tokenizer's own threads, beside the scheduler's,
-        # and have it warn when the process forks. Half a surrogate pair is no text to it.
+        # One at a time: a batch would run on the tokenizer's own threads, beside the scheduler's.
+        # Half a surrogate pair is no text to it.
         text = text.encode("utf-8", "replace").decode("utf-8")
         with self._tokenizing:
             return self.tokenizer(text, truncation=True, max_length=most)["input_ids"]
