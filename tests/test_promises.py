@@ -42,7 +42,7 @@ def chain(paths, blocksize="16MiB"):
     df = df.pipe(dm.filters.language, keep=["en"]).pipe(dm.filters.phrases, "refusals")
     df = dm.tokens.count(df)
     df = dm.dedup.exact(df).mark(keep="longest")
-    df = dm.dedup.semantic(df, threshold=0.9).mark()
+    df = dm.dedup.semantic(df, threshold=0.9, text="prompt").mark()
     df = dm.mix.weights(df, {"alpaca": 0.8, "openai": "90%"}, seed=3)
     return dm.mix.shuffle(df, seed=5)
 
@@ -94,7 +94,7 @@ def test_same_output_for_any_repartitioning(quiet, tmp_path, npartitions):
     df = df.pipe(dm.filters.language, keep=["en"]).pipe(dm.filters.phrases, "refusals")
     df = dm.tokens.count(df)
     df = dm.dedup.exact(df).mark(keep="longest")
-    df = dm.dedup.semantic(df, threshold=0.9).mark()
+    df = dm.dedup.semantic(df, threshold=0.9, text="prompt").mark()
     df = dm.mix.weights(df, {"alpaca": 0.8, "openai": "90%"}, seed=3)
     dm.write(dm.mix.shuffle(df, seed=5), tmp_path / "out")
     assert content(tmp_path / "out") == quiet
@@ -199,7 +199,7 @@ steps:
   - clean.unicode
   - filters.phrases: refusals
   - dedup.exact
-  - dedup.semantic: {{threshold: 0.9}}
+  - dedup.semantic: {{threshold: 0.9, text: prompt}}
   - mix.shuffle
 """
 
