@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +142,12 @@ def test_one_bad_element_is_set_aside_and_its_neighbours_are_kept(tmp_path: Path
     df = read(str(path))
     assert positions(alive(df)) == [0, 2, 5, 7]
     found = malformed(df)
-    assert {n: raw.decode() for n, (_, raw) in found.items()} == dict(zip([1, 3, 4, 6], bad))
+    assert {n: raw.decode() for n, (_, raw) in found.items()} == {
+        1: bad[0],
+        3: bad[1],
+        4: bad[2],
+        6: bad[3],
+    }
     assert found[1][0].startswith("invalid JSON at character 9")
     assert found[3][0] == "text is int, expected string"
     assert found[4][0] == "invalid JSON: a lone surrogate U+D800 is no text"
@@ -188,10 +194,8 @@ def test_what_follows_an_array_is_one_malformed_record(tmp_path: Path, blocksize
 
 
 def test_a_truncated_gz_of_an_array_gives_what_came_before(tmp_path: Path) -> None:
-    import random
-
     random.seed(3)
-    records = [{"text": "%x" % random.getrandbits(4000)} for _ in range(1000)]
+    records = [{"text": f"{random.getrandbits(4000):x}"} for _ in range(1000)]
     packed = COMPRESS[".gz"](json.dumps(records).encode())
     (tmp_path / "a.json.gz").write_bytes(packed[: len(packed) // 2])
     df = read(str(tmp_path / "a.json.gz"))

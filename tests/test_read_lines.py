@@ -63,7 +63,7 @@ content = st.lists(
     st.one_of(
         st.binary(max_size=12),
         st.sampled_from(
-            [b"\n", b"\r\n", b"\n\n", b"\r", BOM, "水\u2028🙂".encode(), b"{", b'"', b" "]
+            [b"\n", b"\r\n", b"\n\n", b"\r", BOM, "水\u2028".encode(), b"{", b'"', b" "]
         ),
         st.dictionaries(st.text(max_size=3), st.integers() | st.text(max_size=5), max_size=2).map(
             lambda value: json.dumps(value, ensure_ascii=False).encode()
@@ -159,7 +159,7 @@ def test_a_bom_before_the_first_record_is_no_fault(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", [".gz", ".zst", ".bz2", ".xz"])
 def test_of_a_file_cut_in_half_what_came_before_is_kept(tmp_path: Path, suffix: str) -> None:
     random.seed(1)
-    lines = [json.dumps({"text": "%x" % random.getrandbits(4000)}) for _ in range(3000)]
+    lines = [json.dumps({"text": f"{random.getrandbits(4000):x}"}) for _ in range(3000)]
     data = "\n".join(lines).encode()
     packed = COMPRESS[suffix](data)
     path = tmp_path / f"a.jsonl{suffix}"

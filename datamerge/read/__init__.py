@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
-from typing import Any
+from typing import Any, get_args
 
 import dask.dataframe as dd
 from dask.utils import parse_bytes
 
+from .._choices import one_of
 from ..schema import normaliser
 from . import memory
 from .lines import SampleBy
@@ -81,8 +82,8 @@ def read(
     >>> df.compute()["id"].tolist()
     ['sums#0']
     """
-    if on_error not in ("raise", "quarantine"):
-        raise ValueError(f"on_error={on_error!r}; it is 'raise' or 'quarantine'")
+    one_of("on_error", on_error, get_args(OnError))
+    one_of("sample_by", sample_by, get_args(SampleBy))
     if not inputs:
         raise ValueError("nothing to read: give at least one path or frame")
     if name is not None and len(inputs) > 1:
@@ -124,7 +125,22 @@ def plan_all(
         else:
             planned.append(plan(request, blocksize=size, on_error=on_error, sample_by=sample_by))
     names = distinct(requests, [source.name for source in planned])
-    return [replace(source, name=name) for source, name in zip(planned, names, strict=True)]
+    planned = [replace(source, name=name) for source, name in zip(planned, names, strict=True)]
+    _refuse_shared_ids(planned)
+    return planned
+
+
+def _refuse_shared_ids(planned: Sequence[Planned]) -> None:
+    """Ids begin with source and file: `a/b` with `c.jsonl` and `a` with `b/c.jsonl` would meet."""
+    seen: dict[str, str] = {}
+    for source in planned:
+        for file in getattr(source, "files", ()):
+            other = seen.setdefault(f"{source.name}/{file}", source.name)
+            if other != source.name:
+                raise ValueError(
+                    f"the sources {other!r} and {source.name!r} would give the same ids to "
+                    f"records of {file!r}; give one of them another name"
+                )
 
 
 def columns_of(sources: Sequence[Planned]) -> tuple[str, ...]:

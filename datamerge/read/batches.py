@@ -18,11 +18,11 @@ ITEM_ROWS = 1 << 12  # of these, Python objects are held at a time
 
 def add_batch(rows: Rows, batch: pa.RecordBatch, first: int, file: str, schema: Schema) -> None:
     """Take the rows of a batch; ``first`` is the number of its first row."""
-    found = read_columns(batch, schema)
-    if found is None:
-        rows.add(batch_items(batch, np.arange(first, first + batch.num_rows)), file)
-        return
     numbers = np.arange(first, first + batch.num_rows)
+    found = read_columns(batch, schema)
+    if found is None or (odd := _filtered(batch, found.odd)) is None:
+        rows.add(batch_items(batch, numbers), file)
+        return
     text = pa.array(numbers).cast(pa.large_string())
     table = pa.table(
         {
@@ -36,9 +36,17 @@ def add_batch(rows: Rows, batch: pa.RecordBatch, first: int, file: str, schema: 
     )
     if found.odd.any():
         others = Rows(rows.normalise, rows.source)
-        others.add(batch_items(batch.filter(pa.array(found.odd)), numbers[found.odd]), file)
+        others.add(batch_items(odd, numbers[found.odd]), file)
         table = _merged(table, others.table(), found.odd)
     rows.add_table(table)
+
+
+def _filtered(batch: pa.RecordBatch, keep: np.ndarray) -> pa.RecordBatch | None:
+    """These rows; None where Arrow cannot pick rows of a column."""
+    try:
+        return batch.filter(pa.array(keep))
+    except pa.ArrowNotImplementedError:
+        return None
 
 
 def _merged(table: pa.Table, others: pa.Table, odd: np.ndarray) -> pa.Table:

@@ -74,8 +74,7 @@ def _plain(column: pa.Array) -> pa.Array:
     """Strings of any layout as the one used here; other columns as they are."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
-    kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
-    return column.cast(_TEXT) if any(is_kind(column.type) for is_kind in kinds) else column
+    return column.cast(_TEXT) if column.type == pa.string() else column
 
 
 def joined(*pieces: str | pa.Array) -> pa.Array:

@@ -18,7 +18,7 @@ import pyarrow as pa
 from ..schema import Schema, normaliser, recognise
 from .batches import add_batch, batch_items
 from .plan import SAMPLE_RECORDS
-from .records import Item, Rows
+from .records import Item, Rows, shown
 
 ROWS = 10_000
 
@@ -91,6 +91,9 @@ class RecordShare:
         """The records, numbered."""
         for nth, value in enumerate(self.records[:limit], self.start):
             yield nth, value, None
+
+    def __dask_tokenize__(self) -> tuple[Any, ...]:
+        return ("RecordShare", self.start, *map(shown, self.records))
 
 
 @dataclass(frozen=True)

@@ -14,16 +14,18 @@ import pyarrow.parquet as pq
 from .batches import ROWS, batch_items
 from .records import Broken, Item, shown
 
+HEAD_GROUPS = 5
 _DAMAGE = (pa.ArrowException, OSError, UnicodeDecodeError)
 
 # The number of the first row, and rows: as a batch, or one by one where the group is damaged.
 Share = tuple[int, pa.RecordBatch | list[Item]]
 
 
-def open_parquet(file: BinaryIO, *, buffer_size: int = 0) -> pq.ParquetFile:
+def open_parquet(file: BinaryIO, *, page_by_page: bool = False) -> pq.ParquetFile:
     """A Parquet file whose pages are checked against their checksums, where it has them."""
+    sparing: dict[str, Any] = {"pre_buffer": False, "buffer_size": 1 << 16} if page_by_page else {}
     try:
-        parquet = pq.ParquetFile(file, page_checksum_verification=True, buffer_size=buffer_size)
+        parquet = pq.ParquetFile(file, page_checksum_verification=True, **sparing)
     except _DAMAGE as error:
         raise Broken(f"not a readable Parquet file: {error}") from None
     twice = [name for name, n in Counter(parquet.schema_arrow.names).items() if n > 1]
@@ -33,15 +35,20 @@ def open_parquet(file: BinaryIO, *, buffer_size: int = 0) -> pq.ParquetFile:
 
 
 def head_items(file: BinaryIO, rows: int) -> Iterator[Item]:
-    """The first rows, read page by page; where there are none, one that tells the columns."""
-    parquet = open_parquet(file, buffer_size=1 << 16)
-    try:
-        batch = next(parquet.iter_batches(batch_size=rows), None)
-    except _DAMAGE:
-        return  # they are set aside when they are read
-    if batch is not None and batch.num_rows:
-        yield from batch_items(batch, np.arange(batch.num_rows))
-    else:
+    """The first rows that can be read; where there are none, one that tells the columns."""
+    parquet = open_parquet(file, page_by_page=True)
+    found = 0
+    for group in range(min(parquet.num_row_groups, HEAD_GROUPS)):
+        try:
+            batch = next(parquet.iter_batches(rows - found, row_groups=[group]), None)
+        except _DAMAGE:
+            continue
+        if batch is not None and batch.num_rows:
+            yield from batch_items(batch, np.arange(found, found + batch.num_rows))
+            found += batch.num_rows
+        if found >= rows:
+            return
+    if not found:
         yield 0, dict.fromkeys(parquet.schema_arrow.names), None
 
 

@@ -31,6 +31,11 @@ class Source:
     partitions: tuple[tuple[Piece, ...], ...]
     sample_by: lines.SampleBy = "line"
 
+    @property
+    def files(self) -> set[str]:
+        """What its files are called in ids."""
+        return {piece.file.name for part in self.partitions for piece in part}
+
 
 def plan(
     request: Mapping[str, Any], *, blocksize: int, on_error: OnError, sample_by: lines.SampleBy
@@ -101,8 +106,8 @@ def _head(file: File, sample_by: lines.SampleBy) -> Generator[Item, None, None]:
     for item in items(Piece(file), sample_by):
         nothing = False
         yield item
-    if nothing and file.format == "csv":
-        yield 0, dict.fromkeys(csv_columns(file)), None
+    if nothing and file.format == "csv" and (names := csv_columns(file)):
+        yield 0, dict.fromkeys(names), None
 
 
 def _pieces(

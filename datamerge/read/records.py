@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -139,7 +140,9 @@ def shown(value: Any) -> bytes:
     try:
         return dump({"": value})[4:-1].encode()
     except RecordError:
-        return ascii(value).encode()
+        with suppress(RecursionError):
+            return ascii(value).encode()
+        return f"a {type(value).__name__} nested too deep to be shown".encode()
 
 
 def _raw(data: bytes) -> str:

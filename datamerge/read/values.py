@@ -27,7 +27,7 @@ def long_numbers(data: bytes) -> list[int]:
     digit = (np.frombuffer(data, np.uint8)[::_STRIDE] - ord("0")) < 10
     three = np.zeros(len(digit) + 1, np.int8)
     three[:-3] = digit[:-2] & digit[1:-1] & digit[2:] if len(digit) > 2 else 0
-    edges = np.diff(three, prepend=0)
+    edges = np.diff(three, prepend=np.int8(0))
     begins, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
     found = []
     for begin, end in zip((begins * _STRIDE).tolist(), (ends * _STRIDE).tolist(), strict=True):
