@@ -114,14 +114,15 @@ def test_any_bytes_in_any_blocks_give_the_same_records(data: bytes, size: int) -
     )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(data=content)
 def test_every_blocksize_gives_the_same_frame(tmp_path_factory: Any, data: bytes) -> None:
+    data = b'{"text": "tells the schema"}\n' * 9 + data
     path = tmp_path_factory.mktemp("blocks") / "a.jsonl"
     path.write_bytes(data)
-    whole = read(str(path), type="text", blocksize=max(len(data), 1))
+    whole = read(str(path), type="text", blocksize=len(data))
     assert len(whole) == len(plain_lines(data))
-    for size in {1, 2, 3, 7, 16, max(len(data) - 1, 1)}:
+    for size in (1, 7, 40, 99, len(data) - 1):
         assert rows(read(str(path), type="text", blocksize=size)) == rows(whole)
 
 

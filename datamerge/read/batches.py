@@ -12,7 +12,7 @@ from ..schema import Schema
 from .columnar import joined, read_columns
 from .records import SCHEMA, Broken, Item, Rows, shown
 
-ROWS = 1 << 16  # in a batch
+ROWS = 1 << 20  # in a batch
 ITEM_ROWS = 1 << 12  # of these, Python objects are held at a time
 
 

@@ -8,8 +8,9 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import PurePath
-from typing import Any
+from typing import Any, get_args
 
+from .._choices import one_of
 from ..schema import Schema, SchemaError, recognise
 from . import lines, parquet
 from .compression import CHUNK
@@ -45,6 +46,7 @@ def plan(
     path, name = str(request.pop("path")), request.pop("name", None)
     where = {key: request.pop(key) for key in WHERE if key in request}
     sample_by = request.pop("sample_by", sample_by)
+    one_of("sample_by", sample_by, get_args(lines.SampleBy))
     implied, files = files_of(path, subset=name, **where)
     name = name or implied
     schema = _schema(name, files, request, sample_by, on_error)

@@ -90,7 +90,8 @@ class Rows:
 
     def add_table(self, table: pa.Table) -> None:
         """Take rows that are columns already, as `table` gives them."""
-        self._tables = [self.table(), table]
+        before = self.table()
+        self._tables = [before, table] if before.num_rows else [table]
         self._begin()
 
     def table(self) -> pa.Table:
@@ -107,7 +108,8 @@ class Rows:
             "meta": pa.array(self.metas, _TEXT),
             "detail": pa.nulls(len(self.ids), _TEXT) if details is None else pa.array(details),
         }
-        return pa.concat_tables([*self._tables, pa.table(built, SCHEMA)])
+        last = [pa.table(built, SCHEMA)] if self.ids or not self._tables else []
+        return pa.concat_tables([*self._tables, *last])
 
     def frame(self, columns: tuple[str, ...]) -> pd.DataFrame:
         """The partition, with these columns."""
