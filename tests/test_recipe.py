@@ -62,6 +62,8 @@ def test_every_public_step_can_be_named():
         ("sources:\n  - {path: a, wieght: 1}", 2, "did you mean 'weight'?"),
         ("sources:\n  - {path: a, weight: 120%}", 2, "a fraction from 0 to 1"),
         ("sources:\n  - {name: a}", 2, "needs a path"),
+        ("sources:\n  - {path: a, on_error: quarantin}", 2, "did you mean 'quarantine'?"),
+        ("sources:\n  - {path: a, blocksize: many}", 2, "many"),
         ("sources:\n  - {path: a, name: x}\n  - {path: b, name: x}", 3, "on line 2 already"),
         ("sources: [a]\noutput:\n  format: csv", 3, "parquet, jsonl"),
         ("sources: [a]\noutput:\n  schema: sharegtp", 3, "did you mean 'sharegpt'?"),
@@ -128,6 +130,18 @@ sources:
     assert tally.sources["b"]["kept"] == 1
     (step, _count) = tally.steps
     assert list(step["sources"]) == ["a"]
+
+
+def test_a_source_can_say_how_it_is_read(tmp_path):
+    (tmp_path / "a.parquet").write_bytes(b"no parquet")
+    (tmp_path / "b.txt").write_text("one\ntwo\n\nthree\n")
+    text = f"""
+sources:
+  - {{path: {tmp_path}/a.parquet, on_error: quarantine}}
+  - {{path: {tmp_path}/b.txt, sample_by: paragraph, blocksize: 1kB}}
+"""
+    tally = recipe.run(recipe.loads(text), tmp_path / "out")
+    assert (tally.sources["a"]["malformed"], tally.sources["b"]["kept"]) == (1, 2)
 
 
 def test_run_writes_the_recipe_without_the_values_of_variables(tmp_path):

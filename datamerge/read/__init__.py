@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
-from typing import Any, get_args
+from typing import Any
 
 import dask.dataframe as dd
-from dask.utils import parse_bytes
 
-from .._choices import one_of
 from ..schema import normaliser
 from . import memory
 from .lines import SampleBy
 from .load import Load, OnError, ReadError
-from .plan import Source, distinct, plan
+from .plan import Source, checked, distinct, plan
 from .records import COLUMNS, Rows
 
 __all__ = ["ReadError", "read"]
@@ -82,48 +80,38 @@ def read(
     >>> df.compute()["id"].tolist()
     ['sums#0']
     """
-    one_of("on_error", on_error, get_args(OnError))
-    one_of("sample_by", sample_by, get_args(SampleBy))
     if not inputs:
         raise ValueError("nothing to read: give at least one path or frame")
     if name is not None and len(inputs) > 1:
         raise ValueError("name= is for one input; give mappings {'path': …, 'name': …} for more")
+    checked(blocksize, on_error, sample_by)
+    how = {"blocksize": blocksize, "on_error": on_error, "sample_by": sample_by}
     shared = overrides if name is None else {**overrides, "name": name}
-    requests = [_request(given, shared) for given in inputs]
-    sources = plan_all(requests, blocksize=blocksize, on_error=on_error, sample_by=sample_by)
-    return lay(sources, columns_of(sources), on_error=on_error)
+    sources = plan_all([_request(given, shared, how) for given in inputs])
+    return lay(sources, columns_of(sources))
 
 
-def _request(given: Any, shared: Mapping[str, Any]) -> dict[str, Any]:
+def _request(given: Any, shared: Mapping[str, Any], how: Mapping[str, Any]) -> dict[str, Any]:
     if memory.is_frame(given):
         return {"frame": given, "name": "frame", **shared}
     if isinstance(given, Mapping):
         if not given.keys() & {"path", "frame"}:
             raise ValueError(f"a source needs 'path' or 'frame'; here are {sorted(given)}")
-        return {**shared, **given}
+        return {**({} if "frame" in given else how), **shared, **given}
     if isinstance(given, str | PathLike):
-        return {"path": str(given), **shared}
+        return {"path": str(given), **how, **shared}
     raise TypeError(f"cannot read a {type(given).__name__}; give a path, a frame or a mapping")
 
 
-def plan_all(
-    requests: Sequence[Mapping[str, Any]],
-    *,
-    blocksize: int | str = "16MiB",
-    on_error: OnError = "raise",
-    sample_by: SampleBy = "line",
-) -> list[Planned]:
+def plan_all(requests: Sequence[Mapping[str, Any]]) -> list[Planned]:
     """Plan every source: find its files, recognise its schema. Reads bounded samples only."""
-    size = parse_bytes(blocksize)
-    if size < 1:
-        raise ValueError(f"blocksize={blocksize!r} must be at least one byte")
     planned: list[Planned] = []
     for request in requests:
         if "frame" in request:
             given = dict(request)
             planned.append(memory.hold(given.pop("frame"), given.pop("name", "frame"), given))
         else:
-            planned.append(plan(request, blocksize=size, on_error=on_error, sample_by=sample_by))
+            planned.append(plan(request))
     names = distinct(requests, [source.name for source in planned])
     planned = [replace(source, name=name) for source, name in zip(planned, names, strict=True)]
     _refuse_shared_ids(planned)
@@ -149,19 +137,17 @@ def columns_of(sources: Sequence[Planned]) -> tuple[str, ...]:
     return tuple(c for c in COLUMNS if c not in ("messages", "text") or kinds & {c, "both"})
 
 
-def lay(
-    sources: Sequence[Planned], columns: tuple[str, ...], *, on_error: OnError = "raise"
-) -> dd.DataFrame:
+def lay(sources: Sequence[Planned], columns: tuple[str, ...]) -> dd.DataFrame:
     """The lazy frame over planned sources, in the order of their names."""
-    frames = [_frame(s, columns, on_error) for s in sorted(sources, key=lambda s: s.name)]
+    frames = [_frame(source, columns) for source in sorted(sources, key=lambda s: s.name)]
     return dd.concat(frames) if len(frames) > 1 else frames[0]
 
 
-def _frame(source: Planned, columns: tuple[str, ...], on_error: OnError) -> dd.DataFrame:
+def _frame(source: Planned, columns: tuple[str, ...]) -> dd.DataFrame:
     meta = Rows(normaliser(source.schema), source.name).frame(columns)
     if isinstance(source, memory.Held):
         held = memory.LoadHeld(source.name, source.schema, columns)
         return memory.lay(source, held, meta)
-    load = Load(source.name, source.schema, columns, source.sample_by, on_error)
+    load = Load(source.name, source.schema, columns, source.sample_by, source.on_error)
     parts = list(source.partitions) or [()]
     return dd.from_map(load, parts, meta=meta, label="read")

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any, get_args
 
+from dask.utils import parse_bytes
+
 from .._choices import one_of
 from ..schema import Schema, SchemaError, recognise
 from . import lines, parquet
@@ -21,6 +23,7 @@ from .sources import File, files_of
 
 SAMPLE_BYTES, SAMPLE_RECORDS, SAMPLE_FILES = 1 << 20, 100, 5
 WHERE = ("split", "data_files", "revision", "storage_options")
+HOW = ("blocksize", "on_error", "sample_by")
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class Source:
     schema: Schema
     partitions: tuple[tuple[Piece, ...], ...]
     sample_by: lines.SampleBy = "line"
+    on_error: OnError = "raise"
 
     @property
     def files(self) -> set[str]:
@@ -38,20 +42,32 @@ class Source:
         return {piece.file.name for part in self.partitions for piece in part}
 
 
-def plan(
-    request: Mapping[str, Any], *, blocksize: int, on_error: OnError, sample_by: lines.SampleBy
-) -> Source:
+def plan(request: Mapping[str, Any]) -> Source:
     """Plan one source, asked for with the keys a recipe uses: ``path``, ``name``, ``type``, …"""
     request = dict(request)
     path, name = str(request.pop("path")), request.pop("name", None)
     where = {key: request.pop(key) for key in WHERE if key in request}
-    sample_by = request.pop("sample_by", sample_by)
-    one_of("sample_by", sample_by, get_args(lines.SampleBy))
+    how = {key: request.pop(key) for key in HOW if key in request}
+    blocksize, on_error, sample_by = checked(**how)
     implied, files = files_of(path, subset=name, **where)
     name = name or implied
     schema = _schema(name, files, request, sample_by, on_error)
     pieces = [p for file in files for p in _pieces(file, blocksize, sample_by, on_error)]
-    return Source(name, schema, tuple(_packed(pieces, blocksize)), sample_by)
+    return Source(name, schema, tuple(_packed(pieces, blocksize)), sample_by, on_error)
+
+
+def checked(
+    blocksize: int | str = "16MiB",
+    on_error: OnError = "raise",
+    sample_by: lines.SampleBy = "line",
+) -> tuple[int, OnError, lines.SampleBy]:
+    """How a source is read, with the block size in bytes; raises where it can't be meant."""
+    one_of("on_error", on_error, get_args(OnError))
+    one_of("sample_by", sample_by, get_args(lines.SampleBy))
+    size = parse_bytes(blocksize)
+    if size < 1:
+        raise ValueError(f"blocksize={blocksize!r} must be at least one byte")
+    return size, on_error, sample_by
 
 
 def _schema(

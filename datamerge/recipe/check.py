@@ -10,7 +10,7 @@ import pandas as pd
 
 from .._choices import nearest
 from ..mix import fraction
-from ..read.plan import WHERE
+from ..read.plan import HOW, WHERE, checked
 from ..read.records import COLUMNS, Rows
 from ..schema import OVERRIDES
 from ..schema.words import SLOTS
@@ -21,7 +21,7 @@ from .steps import Known, arguments_of, faults_of, known_steps
 KEYS = ("name", "seed", "sources", "steps", "output")
 OUTPUT_KEYS = ("path", "format", "schema", "single_file", "upload")
 UPLOAD_KEYS = ("repo_id", "private", "revision", "evidence")
-SOURCE_KEYS = ("path", "name", "weight", "steps", "sample_by", *WHERE, *OVERRIDES)
+SOURCE_KEYS = ("path", "name", "weight", "steps", *WHERE, *HOW, *OVERRIDES)
 _KINDS: dict[str, tuple[type, ...]] = {"name": (str,), "seed": (int,), "sources": (list,),
     "steps": (list,), "output": (dict,)}  # fmt: skip
 
@@ -143,10 +143,19 @@ def _sources(document: Document, values: Mapping[str, Any], seed: int) -> tuple[
             )
         elif name is not None:
             names[name] = document.line((*path, "name"))
+        _how(document, given, path)
         steps = tuple(_steps(document, given.get("steps", []), (*path, "steps"), seed))
         request = {k: v for k, v in given.items() if k not in ("steps", "weight")}
         found.append(Wanted(request, steps, _weight(document, given, path), path))
     return tuple(found)
+
+
+def _how(document: Document, given: Mapping[str, Any], path: Path) -> None:
+    for key in HOW:
+        try:
+            checked(**{key: given[key]} if key in given else {})
+        except (ValueError, TypeError) as error:
+            document.fault((*path, key), str(error))
 
 
 def _weight(document: Document, given: Mapping[str, Any], path: Path) -> float | None:
