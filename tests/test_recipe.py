@@ -30,7 +30,8 @@ def faults(text: str, **variables: str) -> list[str]:
 
 def test_every_public_step_can_be_named():
     assert set(known_steps()) >= {
-        "clean.turns", "clean.unicode", "dedup.exact", "dedup.semantic", "filters.language",
+        "clean.turns", "clean.unicode", "dedup.exact", "dedup.jaccard", "dedup.minhash",
+        "dedup.semantic", "filters.language",
         "filters.length", "filters.phrases", "filters.roles", "mix.shuffle", "mix.weights",
         "tokens.count",
     }  # fmt: skip

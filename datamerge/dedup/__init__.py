@@ -1,4 +1,4 @@
-"""Find duplicates: exact ones and ones by meaning. Every finder returns scored pairs."""
+"""Find duplicates: exact ones, near ones and ones by meaning; each finder returns scored pairs."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from typing import Any, get_args
 from ..embed import Encoder
 from ..embed import encoder as make_encoder
 from ..text import TextView, readable
+from . import sets
+from .bands import Bands
 from .duplicates import Duplicates, DuplicatesWarning
 from .finders import Exact, Semantic
 from .rows import Normal
+from .shingles import Unit
 
-__all__ = ["Duplicates", "DuplicatesWarning", "exact", "semantic"]
+__all__ = ["Bands", "Duplicates", "DuplicatesWarning", "exact", "jaccard", "minhash", "semantic"]
 
 
 def exact(df: Any, *, text: TextView = "chat", normalise: Normal = "loose") -> Duplicates:
@@ -43,6 +46,127 @@ def exact(df: Any, *, text: TextView = "chat", normalise: Normal = "loose") -> D
         raise ValueError(f"normalise={normalise!r}; it is one of {', '.join(get_args(Normal))}")
     readable(text, df.columns)
     return Duplicates(df, Exact(text, normalise), 1.0)
+
+
+def jaccard(
+    df: Any,
+    *,
+    threshold: float = 0.8,
+    floor: float | None = None,
+    text: TextView = "chat",
+    ngram: int = 5,
+    unit: Unit = "word",
+) -> Duplicates:
+    """Find rows that share most of their wording: all pairs of close shingle sets, none missed.
+
+    A shingle is ``ngram`` consecutive words, or characters, of the normalised text (Unicode NFC,
+    lower case, every run of white space one blank); a text of fewer is one shingle. The Jaccard
+    similarity of two texts is the number of shingles they share by the number they have
+    together.
+
+    Parameters
+    ----------
+    df : Dask or pandas DataFrame
+        Live rows with some text are compared.
+    threshold : float
+        The similarity from which on two rows are duplicates.
+    floor : float, optional
+        Pairs are kept down to here, so that the threshold can be moved; by default 0.05 below.
+    text : {"chat", "prompt", "response"} or column name
+        What is compared; of a chat the words alone, not the roles.
+    ngram : int
+        How many words or characters a shingle has.
+    unit : {"word", "character"}
+        What a shingle is made of. Texts without blanks between words want characters.
+
+    Returns
+    -------
+    Duplicates
+        Lazy. Scores are exact, but for shingles being compared by a 64-bit hash.
+
+    Notes
+    -----
+    The join is of the PPJoin family: Xiao, Wang, Lin and Yu, "Efficient similarity joins for
+    near duplicate detection", 2008.
+
+    Examples
+    --------
+    >>> import datamerge as dm
+    >>> df = dm.read(["the cat sat on the mat", "The cat sat on the  red mat"], name="cats")
+    >>> dups = dm.dedup.jaccard(df, threshold=0.5, ngram=2)
+    >>> dups.mark().compute()["drop_detail"].tolist()
+    [<NA>, 'jaccard 0.571429 to cats#0']
+    """
+    readable(text, df.columns)
+    shingling = sets.shingling(ngram, unit)
+    return Duplicates(df, sets.Jaccard(text, shingling, sets.lowest(threshold, floor)), threshold)
+
+
+def minhash(
+    df: Any,
+    *,
+    threshold: float = 0.8,
+    floor: float | None = None,
+    text: TextView = "chat",
+    ngram: int = 5,
+    unit: Unit = "word",
+    num_perm: int = 128,
+    bands: int | None = None,
+    rows: int | None = None,
+    verify: bool = True,
+    seed: int = 0,
+) -> Duplicates:
+    """Find most rows that share most of their wording, by MinHash and bands.
+
+    What :func:`jaccard` finds, but for the pairs whose signatures differ in every band: the
+    S-curve says how many, see :class:`Bands` and ``finder.bands`` of the result. It costs less
+    where texts are long.
+
+    Parameters
+    ----------
+    df, threshold, floor, text, ngram, unit
+        As for :func:`jaccard`. Pairs between floor and threshold are missed more often.
+    num_perm : int
+        Places in a signature.
+    bands, rows : int, optional
+        How a signature is cut into bands. By default the most selective bands that miss at most
+        one in a hundred of the pairs at the threshold.
+    verify : bool
+        Count the true Jaccard similarity of every candidate, so that every pair is a true one.
+        Otherwise the score is an estimate: the share of the places in which signatures agree.
+    seed : int
+        Which random functions make the signatures.
+
+    Returns
+    -------
+    Duplicates
+        Lazy.
+
+    Notes
+    -----
+    A. Broder, "On the resemblance and containment of documents", 1997.
+
+    Examples
+    --------
+    >>> import datamerge as dm
+    >>> df = dm.read(["the cat sat on the mat", "The cat sat on the  red mat"], name="cats")
+    >>> dups = dm.dedup.minhash(df, threshold=0.5, ngram=2)
+    >>> dups.mark().compute()["drop_detail"].tolist()
+    [<NA>, 'jaccard 0.571429 to cats#0']
+    >>> dups.finder.bands, round(dups.finder.bands.missed(0.5), 4)
+    (Bands(bands=42, rows=3), 0.0037)
+    """
+    readable(text, df.columns)
+    drawn = sets.permutations(num_perm, seed)
+    finder = sets.MinHash(
+        text,
+        sets.shingling(ngram, unit),
+        sets.lowest(threshold, floor),
+        sets.banding(threshold, num_perm, bands, rows),
+        drawn,
+        verify,
+    )
+    return Duplicates(df, finder, threshold)
 
 
 def semantic(

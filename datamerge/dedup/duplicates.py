@@ -17,8 +17,11 @@ from .clusters import Decision, Rule, decide
 from .finders import Exact, Semantic
 from .keep import Keep, priority
 from .lookup import Marker, save
+from .sets import Jaccard, MinHash
 
 MUCH = 1 / 3
+
+Finder = Exact | Semantic | Jaccard | MinHash
 
 
 class DuplicatesWarning(UserWarning):
@@ -32,7 +35,7 @@ class Duplicates:
     directory, down to ``floor``, so another threshold is a matter of :meth:`at`.
     """
 
-    def __init__(self, df: Any, finder: Exact | Semantic, threshold: float):
+    def __init__(self, df: Any, finder: Finder, threshold: float):
         self.finder, self.threshold = finder, threshold
         self._df = df
         self._name = df._name if hasattr(df, "_name") else tokenize(df)
@@ -91,7 +94,7 @@ class Duplicates:
                 "source": found.source.take(pa.array(gone)).to_pandas(),
                 "witness": found.id.take(pa.array(witness)).to_pandas(),
                 "score": decision.score[gone],
-                "how": np.where(same, "exact", self.finder.how),
+                "how": np.where(same, found.how_same, self.finder.how),
             }
         )
 
@@ -130,7 +133,7 @@ class Duplicates:
             ``witness``: no two kept rows reach the threshold, and every removed row reaches it
             with a row that is kept. ``components``: one row a connected component stays.
         reason : str, optional
-            The ``drop_reason``; ``exact_duplicate`` or ``semantic_duplicate`` by default.
+            The ``drop_reason``; the finder's name and ``_duplicate`` by default.
 
         Warns
         -----
@@ -147,7 +150,7 @@ class Duplicates:
         reason = audit.unused(reason or f"{how}_duplicate", df if df is not None else self._df)
         step = audit.Step(
             f"dedup.{how}",
-            Marker(str(path), reason, _WORDS[how]),
+            Marker(str(path), reason, self.finder.word),
             arguments,
             reason,
             is_lookup=True,
@@ -170,6 +173,8 @@ class Duplicates:
     def _arguments(self) -> dict[str, Any]:
         if isinstance(self.finder, Exact):
             return {"text": self.finder.text, "normalise": self.finder.normal}
+        if isinstance(self.finder, Jaccard | MinHash):
+            return self.finder.arguments(self.threshold)
         encoder = getattr(self.finder.encoder, "name", None) or self.finder.encoder.fingerprint
         return {"threshold": self.threshold, "text": self.finder.text, "encoder": encoder}
 
@@ -188,7 +193,6 @@ class Duplicates:
 
 
 _DEFAULTS = {"keep": "first", "rule": "witness"}
-_WORDS = {"exact": "same text", "semantic": "cosine"}
 
 
 def _doubtful(table: pd.DataFrame, most: int = 3) -> str:

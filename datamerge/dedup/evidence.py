@@ -33,6 +33,11 @@ class Evidence:
     score: np.ndarray
     about: dict[str, Any]
 
+    @property
+    def how_same(self) -> str:
+        """How rows of one class were found to be the same."""
+        return str(self.about.get("same", "exact"))
+
     def at_least(self, threshold: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The pairs at or above a threshold."""
         if threshold <= self.about["floor"]:
@@ -50,7 +55,7 @@ class Evidence:
                 "id": self.id.take(pa.array(left)),
                 "other": self.id.take(pa.array(right)),
                 "score": np.concatenate([np.ones(len(copies)), self.score]),
-                "how": ["exact"] * len(copies) + [self.about["how"]] * len(self.left),
+                "how": [self.how_same] * len(copies) + [self.about["how"]] * len(self.left),
             }
         )
 

@@ -30,6 +30,7 @@ class Exact:
     normal: Normal
 
     how = "exact"
+    word = "same text"
     floor = 1.0
 
     def find(self, df: Any, folder: Path) -> Any:
@@ -51,6 +52,7 @@ class Semantic:
     floor: float
 
     how = "semantic"
+    word = "cosine"
 
     def __dask_tokenize__(self) -> tuple[Any, ...]:
         return ("Semantic", self.text, self.encoder.fingerprint, self.floor)

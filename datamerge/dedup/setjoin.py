@@ -1,0 +1,169 @@
+"""All pairs of sets whose Jaccard similarity reaches a floor: an exact join of the PPJoin family.
+
+Sets are ordered by size, and the shingles of each by how rare they are. Two sets that share
+enough must share one of their rarest (*prefix filter*), can't differ much in size (*length
+filter*), and where they first meet, enough must be left of both (*positional filter*). What
+passes is counted exactly. (Xiao, Wang, Lin, Yu: "Efficient similarity joins for near duplicate
+detection", 2008.) MinHash takes the same way, with the hashes of a signature's bands in place
+of the rarest shingles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import workdir
+from ..compute import each
+from .cosine import PAIR
+
+SLOTS_A_STRIPE = 200_000
+MOST_STRIPES = 512
+
+
+@dataclass(frozen=True)
+class Slots:
+    """What makes candidates: two sets that share a value here are looked at.
+
+    The slots of set ``i`` are ``values[starts[i] : starts[i + 1]]``; those of the first
+    ``indexed[i]`` are looked up, all look up. ``positional``: slots come in one order in all sets.
+    """
+
+    values: np.ndarray
+    starts: np.ndarray
+    indexed: np.ndarray
+    positional: bool
+
+
+def prefix_slots(hashes: np.ndarray, starts: np.ndarray, sizes: np.ndarray, floor: float) -> Slots:
+    """The rarest shingles of each set: as many as the prefix filter needs."""
+    run = _kernels()
+    counts = np.zeros(1 << run.BUCKET_BITS, np.int64)
+    run.count_buckets(hashes, starts, sizes, counts)
+    rank = np.empty(len(counts), np.uint32)
+    full = np.minimum(counts, 0xFFFF).astype(np.uint16)  # which is sorted by radix
+    rank[np.argsort(full, kind="stable")] = np.arange(len(counts), dtype=np.uint32)
+    slot_starts = _cumulated(_prefix(sizes, floor))
+    values = np.empty(slot_starts[-1], np.uint64)
+    run.prefixes(hashes, starts, sizes, rank, slot_starts, values)
+    # As the smaller of two sets it must share more of itself, so that fewer need be looked up.
+    return Slots(values, slot_starts, _prefix(sizes, 2 * floor / (1 + floor)), True)
+
+
+def _prefix(sizes: np.ndarray, share: float) -> np.ndarray:
+    return sizes - np.maximum(np.ceil(share * sizes - 1e-9).astype(np.int64), 1) + 1
+
+
+def band_slots(bands: np.ndarray) -> Slots:
+    """The hashes of the bands of each signature, ``[n, bands]``."""
+    sets, each_has = bands.shape
+    starts = np.arange(sets + 1, dtype=np.int64) * each_has
+    return Slots(bands.reshape(-1), starts, np.full(sets, each_has, np.int64), False)
+
+
+def prepare(
+    folder: Path,
+    hashes: np.ndarray,
+    starts: np.ndarray,
+    sizes: np.ndarray,
+    slots: Slots,
+    signatures: np.ndarray,
+) -> list[tuple[int, int]]:
+    """Group the sets by their slots, and keep what stripes read; returns the stripes."""
+    total = len(slots.values)
+    bits = max(total.bit_length(), 1)
+    keys = slots.values >> np.uint64(bits) << np.uint64(bits)
+    keys |= np.arange(total, dtype=np.uint64)
+    keys.sort()
+    row_of = np.repeat(np.arange(len(sizes), dtype=np.int32), np.diff(slots.starts))
+    group_of = np.full(total, -1, np.int32 if total < 2**31 else np.int64)
+    posted, place = np.empty(total, np.int32), np.empty(total, np.int32)
+    ends = np.zeros(total // 2 + 1, np.int64)
+    groups, filled = _kernels().group(
+        keys, slots.values, bits, slots.starts, row_of, slots.indexed, group_of, posted, place, ends
+    )
+    _save(
+        folder,
+        hashes=hashes,
+        starts=starts,
+        sizes=sizes,
+        slot_starts=slots.starts,
+        group_of=group_of,
+        ends=ends[: groups + 1],
+        posted=posted[:filled],
+        place=place[:filled],
+        signatures=signatures,
+    )
+    return list(_stripes(slots.starts))
+
+
+_ARRAYS = ("hashes", "starts", "sizes", "slot_starts", "group_of", "ends", "posted", "place")
+
+
+def _save(folder: Path, **arrays: np.ndarray) -> None:
+    for name, array in arrays.items():
+        if isinstance(array, np.memmap):
+            array.flush()
+            Path(folder / f"{name}.npy").symlink_to(Path(str(array.filename)).name)
+            continue
+        with workdir.replacing(folder / f"{name}.npy") as temporary, temporary.open("wb") as file:
+            np.save(file, array, allow_pickle=False)
+
+
+def _stripes(slot_starts: np.ndarray) -> Iterable[tuple[int, int]]:
+    """Rows in runs of about the same number of slots, whoever works on them."""
+    rows, total = len(slot_starts) - 1, int(slot_starts[-1])
+    count = min(max(total // SLOTS_A_STRIPE, 1), MOST_STRIPES)
+    cuts = np.searchsorted(slot_starts, np.linspace(0, total, count + 1))
+    cuts[0], cuts[-1] = 0, rows
+    return ((int(a), int(b)) for a, b in pairwise(cuts) if a < b)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A stripe's share of the join: its rows against all rows that are not larger."""
+
+    folder: str
+    floor: float
+    positional: bool
+
+    def __call__(self, stripe: tuple[int, int]) -> int:
+        """Write the stripe's pairs to a file; returns how many there are."""
+        folder = Path(self.folder)
+        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
+        signatures = np.load(folder / "signatures.npy", mmap_mode="r")
+        left, right, score = _kernels().probe(
+            *stripe, self.floor, *arrays.values(), self.positional, signatures
+        )
+        found = np.empty(len(left), PAIR)
+        found["left"], found["right"], found["score"] = left, right, score
+        path = folder / f"pairs-{stripe[0]:010d}.npy"
+        with workdir.replacing(path) as temporary, temporary.open("wb") as file:
+            np.save(file, found, allow_pickle=False)
+        return len(found)
+
+
+def compare(
+    folder: Path, stripes: list[tuple[int, int]], floor: float, *, positional: bool
+) -> np.ndarray:
+    """All pairs at or above the floor, stripe by stripe; each stripe's pairs wait on disk."""
+    each(Probe(str(folder), floor, positional), stripes, stage="compare")
+    found = [np.load(folder / f"pairs-{start:010d}.npy") for start, _ in stripes]
+    return np.concatenate(found) if found else np.zeros(0, PAIR)
+
+
+def _cumulated(counts: np.ndarray) -> np.ndarray:
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+
+
+@cache
+def _kernels() -> Any:
+    from . import _join_kernels as compiled
+
+    return compiled
