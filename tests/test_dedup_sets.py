@@ -157,6 +157,7 @@ def test_join_equals_brute_force(texts, threshold, below, n, unit, tmp_path_fact
 @pytest.mark.parametrize("floor", [0.3, 0.5, 0.75, 0.8])
 def test_join_equals_brute_force_on_longer_texts_in_many_stripes(floor, monkeypatch):
     monkeypatch.setattr(setjoin, "SLOTS_A_STRIPE", 500)
+    monkeypatch.setattr(setjoin, "SHINGLES_A_STRIPE", 700)
     texts = near_texts(np.random.default_rng(3), families=40, size=5, longest=120)
     found = dm.dedup.jaccard(frame(texts), threshold=0.9, floor=floor, text="text", ngram=2)
     expected = brute(texts, 2, "word", floor)
@@ -185,9 +186,9 @@ def test_values_that_share_their_leading_bits_are_told_apart(tmp_path):
     rows = len(values)
     slots = setjoin.Slots(values, np.arange(rows + 1), np.ones(rows, np.int64), True)
     empty = np.zeros((0, 0), np.uint32)
-    stripes = setjoin.prepare(
-        tmp_path, values, np.arange(rows), np.ones(rows, np.int64), slots, empty
-    )
+    np.save(tmp_path / "all.hashes.npy", values)
+    join = setjoin.Join(tmp_path, np.arange(rows), np.ones(rows, np.int64))
+    stripes = setjoin.prepare(join, slots, empty)
     found = setjoin.compare(tmp_path, stripes, 1.0, positional=True)
     assert {(r["left"], r["right"]) for r in found} == {(0, 4), (0, 6), (4, 6), (1, 3)}
 

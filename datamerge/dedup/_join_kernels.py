@@ -66,23 +66,27 @@ def _median(a, b, c):
 
 
 @njit(cache=True, nogil=True)
-def prefixes(hashes, starts, sizes, rank, slot_starts, slots):
-    """The rarest shingles of each set, the rarest first.
+def prefixes(first, last, hashes, starts, sizes, rank, slot_starts):
+    """The rarest shingles of the sets in ``[first, last)``, the rarest of each first.
 
     The order is that of the buckets by how full they are, then of the hash: a bijection of
     the hashes, so that it is the same in every set.
     """
-    longest = sizes.max() if len(sizes) else 0
+    slots = np.empty(slot_starts[last] - slot_starts[first], np.uint64)
+    longest = sizes[last - 1] if first < last else 0
     values, waiting = np.empty(longest, np.uint64), np.empty(2 * longest, np.int64)
-    for row in range(len(sizes)):
+    filled = 0
+    for row in range(first, last):
         start, size = starts[row], sizes[row]
         for k in range(size):
             h = hashes[start + k]
             values[k] = U(rank[h >> _HIGH]) << _HIGH | h & _LOW
-        first, wanted = slot_starts[row], slot_starts[row + 1] - slot_starts[row]
+        wanted = slot_starts[row + 1] - slot_starts[row]
         _least_first(values, size, wanted, waiting)
         for k in range(wanted):
-            slots[first + k] = values[k]
+            slots[filled + k] = values[k]
+        filled += wanted
+    return slots
 
 
 @njit(cache=True, nogil=True)

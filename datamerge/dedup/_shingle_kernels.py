@@ -149,7 +149,7 @@ def _sort_unique(values, count, other, counts):
 def shingle_sets(data, offsets, n, by_words, longest, hashes, starts, digest):
     """The shingle set of each text: sorted hashes, where each set starts, and its fingerprint.
 
-    The fingerprint is the sum, over the set, of two more hashes of each shingle.
+    The fingerprint is the sum, over the set, of each hash and of another hash of it.
     """
     size = longest + 2
     units, grams = np.empty(size, np.uint64), np.empty(size, np.uint64)
@@ -170,8 +170,8 @@ def shingle_sets(data, offsets, n, by_words, longest, hashes, starts, digest):
         for i in range(count):
             h = grams[i]
             hashes[filled + i] = h
-            first += mix(h + _BASE)
-            second += mix(h ^ _SEED)
+            first += h
+            second += mix(h + _BASE)
         filled += count
         starts[row + 1] = filled
         digest[row, 0], digest[row, 1] = first, second

@@ -24,7 +24,9 @@ from ..compute import each
 from .cosine import PAIR
 
 SLOTS_A_STRIPE = 200_000
+SHINGLES_A_STRIPE = 2_000_000
 MOST_STRIPES = 512
+_HASHES = "all.hashes"
 
 
 @dataclass(frozen=True)
@@ -41,19 +43,51 @@ class Slots:
     positional: bool
 
 
-def prefix_slots(hashes: np.ndarray, starts: np.ndarray, sizes: np.ndarray, floor: float) -> Slots:
+@dataclass(frozen=True)
+class Join:
+    """Sets to join, sorted by size: set ``i`` is ``sizes[i]`` hashes from ``starts[i]`` on.
+
+    What tasks read is kept in the folder, the hashes as ``all.hashes.npy``, and mapped from there.
+    """
+
+    folder: Path
+    starts: np.ndarray
+    sizes: np.ndarray
+
+    def __post_init__(self) -> None:
+        _save(self.folder, starts=self.starts, sizes=self.sizes)
+
+
+def prefix_slots(join: Join, floor: float) -> Slots:
     """The rarest shingles of each set: as many as the prefix filter needs."""
     run = _kernels()
     counts = np.zeros(1 << run.BUCKET_BITS, np.int64)
-    run.count_buckets(hashes, starts, sizes, counts)
-    rank = np.empty(len(counts), np.uint32)
+    run.count_buckets(_load(join.folder, _HASHES), join.starts, join.sizes, counts)
     full = np.minimum(counts, 0xFFFF).astype(np.uint16)  # which is sorted by radix
+    rank = np.empty(len(counts), np.uint32)
     rank[np.argsort(full, kind="stable")] = np.arange(len(counts), dtype=np.uint32)
-    slot_starts = _cumulated(_prefix(sizes, floor))
-    values = np.empty(slot_starts[-1], np.uint64)
-    run.prefixes(hashes, starts, sizes, rank, slot_starts, values)
+    starts = _cumulated(_prefix(join.sizes, floor))
+    _save(join.folder, rank=rank, slot_starts=starts)
+    stripes = list(_stripes(_cumulated(join.sizes), SHINGLES_A_STRIPE))
+    each(Prefixes(str(join.folder)), stripes, stage="prefix")
+    found = [np.load(join.folder / f"slots-{first:010d}.npy") for first, _ in stripes]
+    values = np.concatenate(found) if found else np.zeros(0, np.uint64)
     # As the smaller of two sets it must share more of itself, so that fewer need be looked up.
-    return Slots(values, slot_starts, _prefix(sizes, 2 * floor / (1 + floor)), True)
+    return Slots(values, starts, _prefix(join.sizes, 2 * floor / (1 + floor)), True)
+
+
+@dataclass(frozen=True)
+class Prefixes:
+    """A stripe's share of the rarest shingles."""
+
+    folder: str
+
+    def __call__(self, stripe: tuple[int, int]) -> None:
+        """Write them to a file."""
+        names = (_HASHES, "starts", "sizes", "rank", "slot_starts")
+        arrays = [_load(Path(self.folder), name) for name in names]
+        found = _kernels().prefixes(*stripe, *arrays)
+        _save(Path(self.folder), **{f"slots-{stripe[0]:010d}": found})
 
 
 def _prefix(sizes: np.ndarray, share: float) -> np.ndarray:
@@ -67,21 +101,14 @@ def band_slots(bands: np.ndarray) -> Slots:
     return Slots(bands.reshape(-1), starts, np.full(sets, each_has, np.int64), False)
 
 
-def prepare(
-    folder: Path,
-    hashes: np.ndarray,
-    starts: np.ndarray,
-    sizes: np.ndarray,
-    slots: Slots,
-    signatures: np.ndarray,
-) -> list[tuple[int, int]]:
+def prepare(join: Join, slots: Slots, signatures: np.ndarray) -> list[tuple[int, int]]:
     """Group the sets by their slots, and keep what stripes read; returns the stripes."""
     total = len(slots.values)
     bits = max(total.bit_length(), 1)
     keys = slots.values >> np.uint64(bits) << np.uint64(bits)
     keys |= np.arange(total, dtype=np.uint64)
     keys.sort()
-    row_of = np.repeat(np.arange(len(sizes), dtype=np.int32), np.diff(slots.starts))
+    row_of = np.repeat(np.arange(len(join.sizes), dtype=np.int32), np.diff(slots.starts))
     group_of = np.full(total, -1, np.int32 if total < 2**31 else np.int64)
     posted, place = np.empty(total, np.int32), np.empty(total, np.int32)
     ends = np.zeros(total // 2 + 1, np.int64)
@@ -89,10 +116,7 @@ def prepare(
         keys, slots.values, bits, slots.starts, row_of, slots.indexed, group_of, posted, place, ends
     )
     _save(
-        folder,
-        hashes=hashes,
-        starts=starts,
-        sizes=sizes,
+        join.folder,
         slot_starts=slots.starts,
         group_of=group_of,
         ends=ends[: groups + 1],
@@ -100,27 +124,27 @@ def prepare(
         place=place[:filled],
         signatures=signatures,
     )
-    return list(_stripes(slots.starts))
+    return list(_stripes(slots.starts, SLOTS_A_STRIPE))
 
 
-_ARRAYS = ("hashes", "starts", "sizes", "slot_starts", "group_of", "ends", "posted", "place")
+_ARRAYS = (_HASHES, "starts", "sizes", "slot_starts", "group_of", "ends", "posted", "place")
 
 
 def _save(folder: Path, **arrays: np.ndarray) -> None:
     for name, array in arrays.items():
-        if isinstance(array, np.memmap):
-            array.flush()
-            Path(folder / f"{name}.npy").symlink_to(Path(str(array.filename)).name)
-            continue
         with workdir.replacing(folder / f"{name}.npy") as temporary, temporary.open("wb") as file:
             np.save(file, array, allow_pickle=False)
 
 
-def _stripes(slot_starts: np.ndarray) -> Iterable[tuple[int, int]]:
-    """Rows in runs of about the same number of slots, whoever works on them."""
-    rows, total = len(slot_starts) - 1, int(slot_starts[-1])
-    count = min(max(total // SLOTS_A_STRIPE, 1), MOST_STRIPES)
-    cuts = np.searchsorted(slot_starts, np.linspace(0, total, count + 1))
+def _load(folder: Path, name: str) -> np.ndarray:
+    return np.load(folder / f"{name}.npy", mmap_mode="r")
+
+
+def _stripes(starts: np.ndarray, size: int) -> Iterable[tuple[int, int]]:
+    """Rows in runs of about so many slots, whoever works on them."""
+    rows, total = len(starts) - 1, int(starts[-1])
+    count = min(max(total // size, 1), MOST_STRIPES)
+    cuts = np.searchsorted(starts, np.linspace(0, total, count + 1))
     cuts[0], cuts[-1] = 0, rows
     return ((int(a), int(b)) for a, b in pairwise(cuts) if a < b)
 
@@ -136,16 +160,14 @@ class Probe:
     def __call__(self, stripe: tuple[int, int]) -> int:
         """Write the stripe's pairs to a file; returns how many there are."""
         folder = Path(self.folder)
-        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
-        signatures = np.load(folder / "signatures.npy", mmap_mode="r")
+        arrays = [_load(folder, name) for name in _ARRAYS]
+        signatures = _load(folder, "signatures")
         left, right, score = _kernels().probe(
-            *stripe, self.floor, *arrays.values(), self.positional, signatures
+            *stripe, self.floor, *arrays, self.positional, signatures
         )
         found = np.empty(len(left), PAIR)
         found["left"], found["right"], found["score"] = left, right, score
-        path = folder / f"pairs-{stripe[0]:010d}.npy"
-        with workdir.replacing(path) as temporary, temporary.open("wb") as file:
-            np.save(file, found, allow_pickle=False)
+        _save(folder, **{f"pairs-{stripe[0]:010d}": found})
         return len(found)
 
 

@@ -36,7 +36,7 @@ class Jaccard:
 
     def slots(self, sets: _Sets) -> setjoin.Slots:
         """The rarest shingles."""
-        return setjoin.prefix_slots(sets.hashes, sets.starts, sets.sizes, self.floor)
+        return setjoin.prefix_slots(sets.join, self.floor)
 
     def arguments(self, threshold: float) -> dict[str, Any]:
         """What the step was called with."""
@@ -77,7 +77,7 @@ class MinHash:
 
     def slots(self, sets: _Sets) -> setjoin.Slots:
         """The hashes of the bands."""
-        bands = joined(sets.folder, sets.parts, "bands")
+        bands = joined(sets.join.folder, sets.parts, "bands")
         return setjoin.band_slots(bands[sets.rows])
 
     def arguments(self, threshold: float) -> dict[str, Any]:
@@ -94,13 +94,10 @@ class MinHash:
 
 @dataclass(frozen=True)
 class _Sets:
-    """The distinct sets, by size: where each starts in ``hashes``, and the row it stands for."""
+    """The distinct sets, the partitions' rows they are in, and the rows they stand for."""
 
-    folder: Path
+    join: setjoin.Join
     parts: list[int]
-    hashes: np.ndarray
-    starts: np.ndarray
-    sizes: np.ndarray
     rows: np.ndarray
     number: np.ndarray
 
@@ -127,7 +124,6 @@ def _distinct(folder: Path, rows: Compared, same: np.ndarray) -> _Sets:
     number = np.flatnonzero(same == np.arange(len(rows)))
     part, place = rows.place[number].T
     parts = sorted(int(path.name.split(".")[0]) for path in folder.glob("*.starts.npy"))
-    hashes = joined(folder, parts, "hashes")
     at, stop = np.zeros(len(number), np.int64), np.zeros(len(number), np.int64)
     row = np.zeros(len(number), np.int64)
     first_hash = first_row = 0
@@ -139,18 +135,19 @@ def _distinct(folder: Path, rows: Compared, same: np.ndarray) -> _Sets:
         row[here] = place[here] + first_row
         first_hash += int(starts[-1])
         first_row += len(starts) - 1
+    joined(folder, parts, "hashes")
     order = np.argsort(stop - at, kind="stable")
-    sizes = (stop - at)[order]
-    return _Sets(folder, parts, hashes, at[order], sizes, row[order], number[order])
+    join = setjoin.Join(folder, at[order], (stop - at)[order])
+    return _Sets(join, parts, row[order], number[order])
 
 
 def _pairs(finder: Jaccard | MinHash, sets: _Sets) -> np.ndarray:
     slots = finder.slots(sets)
     signatures = np.zeros((0, 0), np.uint32)
     if finder.estimates:
-        signatures = joined(sets.folder, sets.parts, "signatures")[sets.rows]
-    stripes = setjoin.prepare(sets.folder, sets.hashes, sets.starts, sets.sizes, slots, signatures)
-    return setjoin.compare(sets.folder, stripes, finder.floor, positional=slots.positional)
+        signatures = joined(sets.join.folder, sets.parts, "signatures")[sets.rows]
+    stripes = setjoin.prepare(sets.join, slots, signatures)
+    return setjoin.compare(sets.join.folder, stripes, finder.floor, positional=slots.positional)
 
 
 def _about(finder: Jaccard | MinHash, rows: Compared) -> dict[str, Any]:

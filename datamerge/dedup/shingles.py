@@ -193,16 +193,15 @@ def stored(folder: Path, number: int, name: str) -> np.ndarray:
 
 def joined(folder: Path, numbers: Sequence[int], name: str) -> np.ndarray:
     """The arrays of these partitions, one after another, in one file mapped from disk."""
+    path = folder / f"all.{name}.npy"
     if len(numbers) == 1:
-        return stored(folder, numbers[0], name)
+        (folder / f"{numbers[0]:05d}.{name}.npy").rename(path)
+        return np.load(path, mmap_mode="r")
     parts = [stored(folder, number, name) for number in numbers]
     shape = (sum(len(part) for part in parts), *parts[0].shape[1:])
-    if not shape[0]:
-        return np.zeros(shape, parts[0].dtype)
-    path = folder / f"all.{name}.npy"
-    whole = np.lib.format.open_memmap(path, "w+", parts[0].dtype, shape)
-    filled = 0
-    for part in parts:
-        whole[filled : filled + len(part)] = part
-        filled += len(part)
-    return whole
+    about = {"descr": parts[0].dtype.str, "fortran_order": False, "shape": shape}
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, about)
+        for part in parts:
+            part.tofile(file)
+    return np.load(path, mmap_mode="r")
