@@ -237,6 +237,20 @@ def test_pandas_frames_can_be_written(tmp_path):
     assert dm.write(frame, tmp_path / "out").total["removed"] == {"mine": 1}
 
 
+def test_what_a_crash_leaves_behind_is_gone_in_the_end(df, tmp_path):
+    """After kill -9 nobody removes the temporary file; the run that goes on does."""
+    out = tmp_path / "out"
+    dm.write(df, out)
+    (out / "ledger.json").unlink()
+    (out / ".run").mkdir()
+    (out / ".run" / "part-00000.parquet.0123.tmp").write_bytes(b"half")
+    dm.write(df, out)
+    assert not (out / ".run").exists() and not list(out.rglob("*.tmp"))
+    (out / ".run").mkdir()  # killed between the ledger and the tidying
+    dm.write(df, out)
+    assert not (out / ".run").exists()
+
+
 def test_part_files_are_whole_or_absent(df, tmp_path, monkeypatch):
     """A crash in the middle of a file leaves a temporary one, never the name itself."""
     from datamerge.write import parts

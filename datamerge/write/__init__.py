@@ -15,7 +15,7 @@ from dask.tokenize import tokenize
 from .. import audit
 from .._version import __version__
 from ..compute import each_partition, graph_of
-from .finish import finish, merge_parts
+from .finish import finish, merge_parts, tidy
 from .ledger import Tally, ledger_of
 from .parts import Format, Target, WritePart
 
@@ -109,7 +109,10 @@ def _claim(target: Target, run: str, overwrite: bool) -> Tally | None:
     fs, root = target.fs, target.root
     ledger, begun = _json(target, "ledger.json"), _json(target, RUN)
     if begun is not None and begun.get("run") == run:
-        return Tally.from_dict(target.path, ledger) if ledger is not None else None
+        if ledger is None:
+            return None
+        tidy(target)
+        return Tally.from_dict(target.path, ledger)
     if ledger is not None and not overwrite:
         raise FileExistsError(f"{target.path} holds another run; pass overwrite=True to replace it")
     if ledger is None and begun is None and fs.exists(root) and fs.ls(root) and not overwrite:

@@ -67,6 +67,11 @@ def finish(
         file.write(card(tally, noted, target.format, schema=target.schema).encode())
     with target.replacing("ledger.json") as file:
         file.write(orjson.dumps(tally.to_dict(), option=orjson.OPT_INDENT_2))
+    tidy(target)
+
+
+def tidy(target: Target) -> None:
+    """Remove the notes on parts, and whatever a crash left half written beside them."""
     if target.fs.exists(f"{target.root}/.run"):
         target.fs.rm(f"{target.root}/.run", recursive=True)
 

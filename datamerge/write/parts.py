@@ -46,11 +46,14 @@ class Target:
 
     @contextmanager
     def replacing(self, name: str) -> Iterator[BinaryIO]:
-        """A file under the output folder that appears only once it is whole."""
+        """A file under the output folder that appears only once it is whole.
+
+        Until then it is in ``.run``, which goes at the end with all that a crash left there.
+        """
         fs, final = self.fs, f"{self.root}/{name}"
-        folder = str(PurePosixPath(final).parent)
-        temporary = f"{folder}/.{PurePosixPath(final).name}.{uuid.uuid4().hex}.tmp"
-        fs.makedirs(folder, exist_ok=True)
+        temporary = f"{self.root}/.run/{PurePosixPath(final).name}.{uuid.uuid4().hex}.tmp"
+        for folder in (f"{self.root}/.run", str(PurePosixPath(final).parent)):
+            fs.makedirs(folder, exist_ok=True)
         try:
             with fs.open(temporary, "wb") as file:
                 yield file
