@@ -2,31 +2,35 @@
 
 The model is a naive Bayes classifier over byte n-grams: an automaton walks the UTF-8 bytes and
 counts the n-grams it passes, ``log1p(count)`` weighs each n-gram's row of log probabilities. The
-package does this one text at a time in Python; here its own tables go through one compiled loop
-that holds no lock, so that threads run side by side. Labels are the same, tests see to that.
+package does this one text at a time in Python; here its own tables go through compiled loops
+that hold no lock, so that threads run side by side. Labels are the same, tests see to that.
 """
 
 from __future__ import annotations
 
-import math
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-import numba
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ._naive_bayes_kernels import classify_spans, spans
+
+LINE = 16  # floats in a cache line: rows of weights are filled up to whole lines
+
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """Tables of the classifier; ``moves[rows[state] + byte]`` is the next state."""
+    """Tables of the classifier; ``moves[states[state, 0] + byte]`` is the next state.
+
+    ``states[state, 1]`` is the n-gram that a state completes, or -1.
+    """
 
     moves: np.ndarray
-    rows: np.ndarray
-    features: np.ndarray
+    states: np.ndarray
     weights: np.ndarray
     prior: np.ndarray
     labels: tuple[str, ...]
@@ -39,14 +43,24 @@ def model() -> Model:
     from py3langid.modelio import load_model
 
     weights, prior, labels, moves, rows, features = load_model(MODEL_DIR / MODEL_FILE)
+    states = np.column_stack([np.asarray(rows).astype(np.int32) << 8, features])
     return Model(
         moves=np.asarray(moves),
-        rows=np.asarray(rows).astype(np.int32) << 8,
-        features=np.asarray(features, np.int32),
-        weights=np.ascontiguousarray(weights, np.float32),
+        states=np.ascontiguousarray(states, np.int32),
+        weights=_in_lines(weights),
         prior=np.asarray(prior, np.float32),
         labels=tuple(labels),
     )
+
+
+def _in_lines(weights: np.ndarray) -> np.ndarray:
+    """The weights with rows that begin and end at a cache line: no load straddles two."""
+    shape = (len(weights), -(-weights.shape[1] // LINE) * LINE)
+    floats = np.zeros(shape[0] * shape[1] + LINE, np.float32)
+    first = -floats.ctypes.data % (4 * LINE) // 4
+    padded = floats[first : first + shape[0] * shape[1]].reshape(shape)
+    padded[:, : weights.shape[1]] = weights
+    return padded
 
 
 def classify(
@@ -93,103 +107,9 @@ def _walk(
         return np.zeros(0, np.int64)
     starts = np.frombuffer(offsets, np.int64)[texts.offset : texts.offset + len(texts) + 1]
     letters = np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8)
-    left = np.zeros(len(texts), np.bool_)
-    _classify(
-        letters, starts, max_chars, tables.moves, tables.rows, tables.features,
-        tables.weights, tables.prior, group, best, probability, left,
+    stops, upper, left = spans(letters, starts, max_chars)
+    classify_spans(
+        letters, starts[:-1], stops, upper, tables.moves, tables.states,
+        tables.weights, tables.prior, group, best, probability,
     )  # fmt: skip
     return np.flatnonzero(left)
-
-
-@numba.njit(nogil=True, cache=True)
-def _classify(
-    letters, starts, max_chars, moves, rows, features,
-    weights, prior, group, best, probability, left,
-):  # fmt: skip
-    counts = np.zeros(len(weights), np.int32)
-    seen = np.empty(len(weights), np.int32)
-    scores = np.empty(len(prior), np.float32)
-    shares = np.empty(group.max() + 1, np.float64)
-    for i in range(len(starts) - 1):
-        start, stop = starts[i], starts[i + 1]
-        lower = False
-        if max_chars >= 0:
-            stop = min(stop, start + max_chars)
-            lower, left[i] = _look(letters, start, stop)
-            if left[i]:
-                continue
-        found = _count(letters, start, stop, lower, moves, rows, features, counts, seen)
-        if found:
-            _add_up(counts, seen, found, weights, prior, scores)
-            best[i], probability[i] = _decide(scores, math.sqrt(stop - start), group, shares)
-
-
-@numba.njit(nogil=True, cache=True)
-def _look(letters, start, stop):
-    """Is the text all in upper case, and does it go beyond ASCII?"""
-    upper = lower = False
-    for j in range(start, stop):
-        byte = letters[j]
-        if byte >= 128:
-            return False, True
-        upper |= 65 <= byte <= 90
-        lower |= 97 <= byte <= 122
-    return upper and not lower, False
-
-
-@numba.njit(nogil=True, cache=True)
-def _count(letters, start, stop, lower, moves, rows, features, counts, seen):
-    """Count the n-grams of a text; returns how many different ones were seen."""
-    state = 0
-    found = 0
-    for j in range(start, stop):
-        byte = letters[j]
-        if lower and 65 <= byte <= 90:
-            byte += 32
-        state = moves[rows[state] + byte]
-        feature = features[state]
-        if feature >= 0:
-            if counts[feature] == 0:
-                seen[found] = feature
-                found += 1
-            counts[feature] += 1
-    return found
-
-
-@numba.njit(nogil=True, cache=True)
-def _add_up(counts, seen, found, weights, prior, scores):
-    """Log posterior of each class; leaves ``counts`` all zero. Four rows a time: fewer stores."""
-    scores[:] = prior
-    m = 0
-    while m < found:
-        a = seen[m]
-        b, c, d = (
-            seen[min(m + 1, found - 1)],
-            seen[min(m + 2, found - 1)],
-            seen[min(m + 3, found - 1)],
-        )
-        wa = np.log1p(np.float32(counts[a]))
-        wb = np.log1p(np.float32(counts[b])) if m + 1 < found else np.float32(0)
-        wc = np.log1p(np.float32(counts[c])) if m + 2 < found else np.float32(0)
-        wd = np.log1p(np.float32(counts[d])) if m + 3 < found else np.float32(0)
-        for q in range(len(scores)):
-            scores[q] += (
-                wa * weights[a, q] + wb * weights[b, q] + wc * weights[c, q] + wd * weights[d, q]
-            )
-        m += 4
-    for m in range(found):
-        counts[seen[m]] = 0
-
-
-@numba.njit(nogil=True, cache=True)
-def _decide(scores, temperature, group, shares):
-    """The most probable group and its probability: a softmax at the model's temperature."""
-    top = scores.max()
-    shares[:] = 0
-    total = 0.0
-    for q in range(len(scores)):
-        share = math.exp((scores[q] - top) / temperature)
-        shares[group[q]] += share
-        total += share
-    winner = shares.argmax()
-    return winner, shares[winner] / total

@@ -60,9 +60,10 @@ def language(
 
     Adds two columns: ``language`` (the ISO 639 code, or ``und``) and ``language_score`` (float32,
     the model's probability for its best guess, 0 to 1). The model is the one in py3langid
-    (naive Bayes over byte n-grams, 139 languages, offline); its labels are reproduced exactly,
-    save that a variety counts as its language (Wu and Cantonese as ``zh``, Nynorsk as ``no``,
-    Nigerian Pidgin as ``en``, Egyptian and Moroccan Arabic as ``ar``) unless ``keep`` names it.
+    (naive Bayes over byte n-grams, 139 languages, offline), and so are the labels, save that the
+    probabilities of a label the model has twice are added up, and that a variety counts as its
+    language (Wu and Cantonese as ``zh``, Nynorsk as ``no``, Nigerian Pidgin as ``en``, Egyptian
+    and Moroccan Arabic as ``ar``) unless ``keep`` names it.
 
     Parameters
     ----------
