@@ -103,7 +103,7 @@ def rows_by_source(part: pd.DataFrame) -> dict[str, int]:
 
 def report(progress: Progress) -> None:
     """Tell the reporter, if there is one."""
-    reporter = dask.config.get("datamerge.reporter", None)
+    reporter: Reporter | None = dask.config.get("datamerge.reporter", None)
     if reporter is not None:
         reporter(progress)
 

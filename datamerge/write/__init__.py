@@ -13,6 +13,7 @@ import pandas as pd
 from dask.tokenize import tokenize
 
 from .. import audit
+from .._merge_card import FOLDERS
 from .._version import __version__
 from ..compute import each_partition, graph_of
 from .finish import finish, merge_parts, tidy
@@ -21,7 +22,7 @@ from .parts import Format, Target, WritePart
 
 __all__ = ["Tally", "write"]
 
-OURS = ("data", "removed", "malformed", "pairs", ".run")
+OURS = (*FOLDERS, ".run")
 RUN = ".run.json"  # which run the folder holds, or is being made
 FILES = ("ledger.json", RUN, "README.md", "recipe.yaml")
 

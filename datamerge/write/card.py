@@ -8,9 +8,9 @@ from typing import Any
 
 import yaml
 
+from .._merge_card import END, START
 from .ledger import Tally
 
-START, END = "<!-- datamerge:start -->", "<!-- datamerge:end -->"
 SIZES = (
     (1_000, "n<1K"),
     (10_000, "1K<n<10K"),
