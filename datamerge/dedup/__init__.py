@@ -10,8 +10,9 @@ from ..text import TextView, readable
 from . import sets
 from .bands import Bands
 from .duplicates import Duplicates, DuplicatesWarning
-from .finders import Exact, Semantic
+from .exact import Exact
 from .rows import Normal
+from .semantic import Semantic
 from .shingles import Unit
 
 __all__ = ["Bands", "Duplicates", "DuplicatesWarning", "exact", "jaccard", "minhash", "semantic"]

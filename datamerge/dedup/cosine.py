@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-PAIR = np.dtype([("left", np.int32), ("right", np.int32), ("score", np.float64)])
+from .pairs import PAIR
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,10 @@ from dask.tokenize import tokenize
 from .. import audit, workdir
 from . import evidence
 from .clusters import Decision, Rule, decide
-from .finders import Exact, Semantic
+from .exact import Exact
 from .keep import Keep, priority
 from .lookup import Marker, save
+from .semantic import Semantic
 from .sets import Jaccard, MinHash
 
 MUCH = 1 / 3
@@ -146,7 +147,9 @@ class Duplicates:
         save(path, table)
         how = self.finder.how
         chosen: dict[str, Any] = {"keep": keep, "rule": rule}
-        arguments = self._arguments() | {k: v for k, v in chosen.items() if v != _DEFAULTS[k]}
+        arguments = self.finder.arguments(self.threshold) | {
+            k: v for k, v in chosen.items() if v != _DEFAULTS[k]
+        }
         reason = audit.unused(reason or f"{how}_duplicate", df if df is not None else self._df)
         step = audit.Step(
             f"dedup.{how}",
@@ -169,14 +172,6 @@ class Duplicates:
 
             self._kept = keep(self._df)
         return self._kept
-
-    def _arguments(self) -> dict[str, Any]:
-        if isinstance(self.finder, Exact):
-            return {"text": self.finder.text, "normalise": self.finder.normal}
-        if isinstance(self.finder, Jaccard | MinHash):
-            return self.finder.arguments(self.threshold)
-        encoder = getattr(self.finder.encoder, "name", None) or self.finder.encoder.fingerprint
-        return {"threshold": self.threshold, "text": self.finder.text, "encoder": encoder}
 
     def _warn(self, table: pd.DataFrame) -> None:
         gone = table["source"].value_counts()

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.feather as feather
 import pyarrow.parquet as pq
 
+from .pairs import Pairs
 from .rows import Compared
 
 
@@ -77,12 +78,12 @@ def save(
     folder: Path,
     rows: Compared,
     same: np.ndarray,
-    left: np.ndarray,
-    right: np.ndarray,
-    score: np.ndarray,
+    pairs: Pairs,
     about: Mapping[str, Any],
 ) -> None:
     """Keep the rows that have a pair or a copy, renumbered, and what was found of them."""
+    left, right = pairs.number[pairs.found["left"]], pairs.number[pairs.found["right"]]
+    score = pairs.found["score"]
     numbers = np.arange(len(rows))
     involved = same != numbers
     involved[same[involved]] = True
@@ -100,15 +101,17 @@ def save(
     }
     low, high = np.minimum(left, right), np.maximum(left, right)
     order = np.lexsort((high, low))
-    pairs = {
+    listed = {
         "left": renumber[low[order]],
         "right": renumber[high[order]],
         "score": score[order],
     }
     with making(folder) as temporary:
         feather.write_feather(pa.table(held), temporary / "rows.arrow", compression="lz4")
-        feather.write_feather(pa.table(pairs), temporary / "pairs.arrow", compression="lz4")
-        (temporary / "about.json").write_bytes(orjson.dumps({**about, "alive": rows.alive}))
+        feather.write_feather(pa.table(listed), temporary / "pairs.arrow", compression="lz4")
+        (temporary / "about.json").write_bytes(
+            orjson.dumps({**about, "compared": len(rows), "alive": rows.alive})
+        )
 
 
 @lru_cache(maxsize=8)

@@ -28,7 +28,8 @@ class Compared:
     """Rows to compare, sorted by where they stand in their source.
 
     ``digest`` is ``[n, 2]`` uint64: the 128-bit hash of what was compared. ``alive`` counts the
-    live rows of each source, with a text or without.
+    live rows of each source, with a text or without. ``old`` rows come from what the frame is
+    compared against: they stand first, and are never removed.
     """
 
     id: pa.LargeStringArray
@@ -36,6 +37,7 @@ class Compared:
     chars: np.ndarray
     digest: np.ndarray
     place: np.ndarray
+    old: np.ndarray
     alive: dict[str, int]
 
     def __len__(self) -> int:
@@ -136,29 +138,47 @@ def digests(texts: pa.LargeStringArray) -> np.ndarray:
 Work = Callable[[pd.DataFrame, int], dict[str, Any]]
 
 
-def extract(df: Any, work: Work, *, stage: str) -> tuple[Any, Compared]:
+def extract(df: Any, work: Work, *, stage: str, against: Any = None) -> tuple[Any, Compared]:
     """Do the work on every partition; returns the frame it was done on, and the rows in order.
 
     A Dask frame is written down first (see :mod:`datamerge.checkpoint`), since what follows
-    would compute it again.
+    would compute it again. Partitions of ``against`` are numbered after those of the frame.
     """
+    kept, new = _worked(df, work, stage, 0)
+    old = [] if against is None else _worked(against, work, stage, len(new))[1]
+    return kept, _joined(new, old)
+
+
+def _worked(df: Any, work: Work, stage: str, first: int) -> tuple[Any, list[dict[str, Any]]]:
     if isinstance(df, pd.DataFrame):
-        return df, _joined([work(df, 0)])
+        return df, [work(df, first)]
     kept = checkpoint.keep(df)
     found = {
         number: result
         for _, number, result in each_partition(
-            kept, work, stage=stage, rows=lambda result: len(result["id"])
+            kept, _Numbered(work, first), stage=stage, rows=lambda result: len(result["id"])
         )
     }
-    return kept, _joined([found[number] for number in sorted(found)])
+    return kept, [found[number] for number in sorted(found)]
 
 
-def _joined(results: list[dict[str, Any]]) -> Compared:
+@dataclass(frozen=True)
+class _Numbered:
+    work: Work
+    first: int
+
+    def __call__(self, part: pd.DataFrame, number: int) -> dict[str, Any]:
+        return self.work(part, self.first + number)
+
+
+def _joined(new: list[dict[str, Any]], before: list[dict[str, Any]]) -> Compared:
+    results = before + new
     ids = pa.concat_arrays([result["id"] for result in results])
+    old = np.arange(len(ids)) < sum(len(result["id"]) for result in before)
     order = natural_order(ids)
+    order = order[np.argsort(~old[order], kind="stable")]
     alive: dict[str, int] = {}
-    for result in results:
+    for result in new:
         for source, rows in result["alive"].items():
             alive[source] = alive.get(source, 0) + rows
 
@@ -166,7 +186,7 @@ def _joined(results: list[dict[str, Any]]) -> Compared:
         return np.concatenate([result[name] for result in results])[order]
 
     taken = ids.take(pa.array(order))
-    _unique(taken)
+    _unique(taken.slice(int(old.sum())))
     sources = pa.concat_arrays([result["source"] for result in results]).take(pa.array(order))
     return Compared(
         taken,
@@ -174,6 +194,7 @@ def _joined(results: list[dict[str, Any]]) -> Compared:
         column("chars"),
         column("digest"),
         column("place"),
+        old[order],
         dict(sorted(alive.items())),
     )
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from .. import workdir
 from ..compute import each
-from .cosine import PAIR
+from .pairs import PAIR
 
 SLOTS_A_STRIPE = 200_000
 SHINGLES_A_STRIPE = 2_000_000

@@ -13,6 +13,7 @@ from .._version import __version__
 from ..text import TextView
 from . import evidence, setjoin
 from .bands import Bands
+from .pairs import Pairs
 from .rows import Compared, extract
 from .shingles import Permutations, Shingle, Shingling, Sketch, Unit, joined, stored
 
@@ -30,9 +31,9 @@ class Jaccard:
     sketch = None
     estimates = False
 
-    def find(self, df: Any, folder: Path) -> Any:
+    def find(self, df: Any, folder: Path, against: Any = None) -> Any:
         """Find the pairs and keep them in the folder; returns the frame to mark."""
-        return _find(self, df, folder)
+        return _find(self, df, folder, against)
 
     def slots(self, sets: _Sets) -> setjoin.Slots:
         """The rarest shingles."""
@@ -71,9 +72,9 @@ class MinHash:
         """What is kept of each set."""
         return Sketch(self.permutations, self.bands.bands, self.bands.rows, not self.verify)
 
-    def find(self, df: Any, folder: Path) -> Any:
+    def find(self, df: Any, folder: Path, against: Any = None) -> Any:
         """Find the pairs and keep them in the folder; returns the frame to mark."""
-        return _find(self, df, folder)
+        return _find(self, df, folder, against)
 
     def slots(self, sets: _Sets) -> setjoin.Slots:
         """The hashes of the bands."""
@@ -102,20 +103,19 @@ class _Sets:
     number: np.ndarray
 
 
-def _find(finder: Jaccard | MinHash, df: Any, folder: Path) -> Any:
+def _find(finder: Jaccard | MinHash, df: Any, folder: Path, against: Any) -> Any:
     work = folder.with_name(f"{folder.name}.sets")
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
     try:
         task = Shingle(finder.text, finder.shingling, str(work), finder.sketch)
-        kept, rows = extract(df, task, stage="shingle")
+        kept, rows = extract(df, task, stage="shingle", against=against)
         same = rows.first_of_same()
         sets = _distinct(work, rows, same)
-        found = _pairs(finder, sets)
+        found = Pairs(sets.number, _pairs(finder, sets))
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    left, right = sets.number[found["left"]], sets.number[found["right"]]
-    evidence.save(folder, rows, same, left, right, found["score"].copy(), _about(finder, rows))
+    evidence.save(folder, rows, same, found, _about(finder))
     return kept
 
 
@@ -150,12 +150,11 @@ def _pairs(finder: Jaccard | MinHash, sets: _Sets) -> np.ndarray:
     return setjoin.compare(sets.join.folder, stripes, finder.floor, positional=slots.positional)
 
 
-def _about(finder: Jaccard | MinHash, rows: Compared) -> dict[str, Any]:
+def _about(finder: Jaccard | MinHash) -> dict[str, Any]:
     return {
         "how": finder.how,
         "same": finder.how,  # rows of one class have equal sets, not always the same text
         "floor": finder.floor,
-        "compared": len(rows),
         "datamerge": __version__,
         **finder.arguments(finder.floor),
     }

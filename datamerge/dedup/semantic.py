@@ -1,4 +1,4 @@
-"""The finders: what each calls a duplicate, and how it comes to its pairs."""
+"""Semantic duplicates: rows whose embeddings are close, all with all."""
 
 from __future__ import annotations
 
@@ -16,31 +16,11 @@ from ..compute import each
 from ..embed import Encoder
 from ..text import TextView, view
 from . import evidence
-from .cosine import PAIR, Stripe
-from .rows import Compared, Extract, Normal, extract, has_text
+from .cosine import Stripe
+from .pairs import PAIR, Pairs
+from .rows import Compared, Extract, extract, has_text
 
 STRIPE, TILE = 2048, 4096
-
-
-@dataclass(frozen=True)
-class Exact:
-    """Rows whose normalised text has the same 128-bit hash."""
-
-    text: TextView
-    normal: Normal
-
-    how = "exact"
-    word = "same text"
-    floor = 1.0
-
-    def find(self, df: Any, folder: Path) -> Any:
-        """Find the pairs and keep them in the folder; returns the frame to mark."""
-        kept, rows = extract(df, Extract(self.text, self.normal), stage="exact")
-        none = np.zeros(0, np.int64)
-        evidence.save(
-            folder, rows, rows.first_of_same(), none, none, np.zeros(0), _about(self, rows)
-        )
-        return kept
 
 
 @dataclass(frozen=True)
@@ -57,21 +37,34 @@ class Semantic:
     def __dask_tokenize__(self) -> tuple[Any, ...]:
         return ("Semantic", self.text, self.encoder.fingerprint, self.floor)
 
-    def find(self, df: Any, folder: Path) -> Any:
+    def find(self, df: Any, folder: Path, against: Any = None) -> Any:
         """Embed every distinct text once, compare all with all, and keep the pairs."""
         name = df._name if hasattr(df, "_name") else tokenize(df)
         embeddings = workdir.place("embeddings", name, self.text, self.encoder.fingerprint)
         embeddings.mkdir(exist_ok=True)
         work = Embed(self.text, self.encoder, str(embeddings))
-        kept, rows = extract(df, work, stage="embed")
+        kept, rows = extract(df, work, stage="embed", against=against)
         same = rows.first_of_same()
         distinct = np.flatnonzero(same == np.arange(len(rows)))
         matrix, number = _matrix(embeddings, rows, distinct, self.encoder.dim)
-        found = _compare(matrix, self.floor, folder)
-        left, right = number[found["left"]], number[found["right"]]
-        evidence.save(folder, rows, same, left, right, found["score"].copy(), _about(self, rows))
+        found = Pairs(number, _compare(matrix, self.floor, folder))
+        evidence.save(folder, rows, same, found, self._about())
         matrix.unlink()
         return kept
+
+    def arguments(self, threshold: float) -> dict[str, Any]:
+        """What the step was called with."""
+        encoder = getattr(self.encoder, "name", None) or self.encoder.fingerprint
+        return {"threshold": threshold, "text": self.text, "encoder": encoder}
+
+    def _about(self) -> dict[str, Any]:
+        return {
+            "how": self.how,
+            "text": self.text,
+            "encoder": self.encoder.fingerprint,
+            "floor": self.floor,
+            "datamerge": __version__,
+        }
 
 
 @dataclass(frozen=True)
@@ -172,16 +165,3 @@ def _compare(matrix: Path, floor: float, folder: Path) -> np.ndarray:
 def _write_stripe(pair: tuple[Stripe, str]) -> int:
     stripe, target = pair
     return stripe(target)
-
-
-def _about(finder: Exact | Semantic, rows: Compared) -> dict[str, Any]:
-    about = {
-        "how": finder.how,
-        "text": finder.text,
-        "floor": finder.floor,
-        "compared": len(rows),
-        "datamerge": __version__,
-    }
-    if isinstance(finder, Semantic):
-        about["encoder"] = finder.encoder.fingerprint
-    return about
