@@ -13,6 +13,7 @@ from dask.tokenize import tokenize
 
 from .. import audit, workdir
 from . import evidence
+from .against import identity
 from .clusters import Decision, Rule, decide
 from .exact import Exact
 from .keep import Keep, priority
@@ -36,8 +37,9 @@ class Duplicates:
     directory, down to ``floor``, so another threshold is a matter of :meth:`at`.
     """
 
-    def __init__(self, df: Any, finder: Finder, threshold: float):
+    def __init__(self, df: Any, finder: Finder, threshold: float, *, against: Any = None):
         self.finder, self.threshold = finder, threshold
+        self._against = against
         self._df = df
         self._name = df._name if hasattr(df, "_name") else tokenize(df)
         self._kept: Any = None
@@ -51,7 +53,8 @@ class Duplicates:
 
     @property
     def _folder(self) -> Path:
-        return workdir.place("pairs", self._name, self.finder)
+        against = () if self._against is None else (identity(self._against),)
+        return workdir.place("pairs", self._name, self.finder, *against)
 
     @property
     def _evidence(self) -> evidence.Evidence:
@@ -60,7 +63,7 @@ class Duplicates:
 
     def _find(self) -> None:
         if not evidence.exists(self._folder):
-            self._kept = self.finder.find(self._df, self._folder)
+            self._kept = self.finder.find(self._df, self._folder, self._against)
 
     @property
     def pairs(self) -> pd.DataFrame:
@@ -78,7 +81,7 @@ class Duplicates:
                 f"threshold={threshold} is outside [{self.finder.floor:g}, 1]: pairs were kept "
                 "down to the floor; find them again with a lower floor="
             )
-        other = Duplicates(self._df, self.finder, threshold)
+        other = Duplicates(self._df, self.finder, threshold, against=self._against)
         other._kept = self._kept
         return other
 
