@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -17,10 +16,11 @@ from .. import audit, checkpoint
 from .._arrays import strings, turns
 from ..compute import each_partition
 from ..text import TextView, view
+from .adapt import Ids, adapted, id_array, readable_part
+from .ids import natural_order, unique
 
 Normal = Literal["loose", "none"]
 What = Literal["loose", "none", "view"]  # "view": the text alone, whoever says what
-_POSITION = re.compile(r"^(.*)#(\d+)(?:\.(\d+))?$", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Compared:
     compared against: they stand first, and are never removed.
     """
 
-    id: pa.LargeStringArray
+    id: Ids
     source: pa.LargeStringArray
     chars: np.ndarray
     digest: np.ndarray
@@ -45,25 +45,18 @@ class Compared:
 
     def first_of_same(self) -> np.ndarray:
         """For each row the first row with the same digest; itself where there is none before."""
-        order = np.lexsort((np.arange(len(self)), self.digest[:, 0], self.digest[:, 1]))
-        ordered = self.digest[order]
-        new = np.ones(len(self), bool)
-        new[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
+        high, low = self.digest[:, 0], self.digest[:, 1]
+        order = np.argsort(high)
+        tied = high[order[1:]] == high[order[:-1]]
+        if (tied & (low[order[1:]] != low[order[:-1]])).any():
+            order = np.lexsort((low, high))
+            tied = (self.digest[order[1:]] == self.digest[order[:-1]]).all(axis=1)
+        new = np.concatenate([np.ones(min(len(self), 1), bool), ~tied])
         first = np.empty(len(self), np.int64)
-        first[order] = order[np.flatnonzero(new)][np.cumsum(new) - 1] if len(self) else order
+        if len(self):
+            least = np.minimum.reduceat(order, np.flatnonzero(new))
+            first[order] = least[np.cumsum(new) - 1]
         return first
-
-
-def natural_order(ids: pa.LargeStringArray) -> np.ndarray:
-    """The order of ids by file, then by position as a number: ``#9`` comes before ``#10``."""
-    files, positions, parts = [], [], []
-    for key in ids.to_pylist():
-        match = _POSITION.match(key)
-        files.append(match[1] if match else key)
-        positions.append(int(match[2]) if match else -1)
-        parts.append(int(match[3] or 0) if match else 0)
-    codes = pd.factorize(np.array(files, dtype=object), sort=True)[0]
-    return np.lexsort((np.array(parts), np.array(positions, dtype=np.int64), codes))
 
 
 @dataclass(frozen=True)
@@ -79,7 +72,7 @@ class Extract:
         present = has_text(plain)
         rows = alive[present]
         return {
-            "id": strings(rows["id"]),
+            "id": id_array(rows["id"]),
             "source": strings(rows["source"]),
             "chars": pc.utf8_length(plain.filter(pa.array(present))).to_numpy(),
             "digest": digests(compared_text(rows, self.text, self.normal)),
@@ -150,8 +143,9 @@ def extract(df: Any, work: Work, *, stage: str, against: Any = None) -> tuple[An
 
 
 def _worked(df: Any, work: Work, stage: str, first: int) -> tuple[Any, list[dict[str, Any]]]:
+    df = adapted(df)
     if isinstance(df, pd.DataFrame):
-        return df, [work(df, first)]
+        return df, [_Numbered(work, first, "")(df, 0)]
     kept = checkpoint.keep(df)
     found = {
         number: result
@@ -166,9 +160,12 @@ def _worked(df: Any, work: Work, stage: str, first: int) -> tuple[Any, list[dict
 class _Numbered:
     work: Work
     first: int
+    where: str = " of partition {number}"
 
     def __call__(self, part: pd.DataFrame, number: int) -> dict[str, Any]:
-        return self.work(part, self.first + number)
+        kind = id_array(part["id"], self.where.format(number=number)).type
+        result = self.work(readable_part(part), self.first + number)
+        return {**result, "id": result["id"].cast(kind)}
 
 
 def _joined(new: list[dict[str, Any]], before: list[dict[str, Any]]) -> Compared:
@@ -186,7 +183,7 @@ def _joined(new: list[dict[str, Any]], before: list[dict[str, Any]]) -> Compared
         return np.concatenate([result[name] for result in results])[order]
 
     taken = ids.take(pa.array(order))
-    _unique(taken.slice(int(old.sum())))
+    unique(taken.slice(int(old.sum())))
     sources = pa.concat_arrays([result["source"] for result in results]).take(pa.array(order))
     return Compared(
         taken,
@@ -197,10 +194,3 @@ def _joined(new: list[dict[str, Any]], before: list[dict[str, Any]]) -> Compared
         old[order],
         dict(sorted(alive.items())),
     )
-
-
-def _unique(ids: pa.LargeStringArray) -> None:
-    if len(ids) and pc.count_distinct(ids).as_py() != len(ids):
-        counts = ids.value_counts()
-        twice = next(c["values"].as_py() for c in counts if c["counts"].as_py() > 1)
-        raise ValueError(f"id {twice!r} stands in the frame more than once; ids must be unique")

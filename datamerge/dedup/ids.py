@@ -1,0 +1,110 @@
+"""The natural order of ids: by file, then by position as a number."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from .adapt import Ids
+
+FEW = 20_000  # below this compiled code takes longer to load than it saves
+_POSITION = re.compile(r"^(.*)#(\d+)(?:\.(\d+))?$", re.DOTALL)
+
+
+def natural_order(ids: Ids) -> np.ndarray:
+    """The order of ids by file, then by position as a number: ``#9`` comes before ``#10``.
+
+    Ids that are integers are in the order of numbers. What does not end in ``#`` and a number
+    (``#9.1`` is the second row of record 9) is a file without positions.
+    """
+    if ids.type == pa.int64():
+        return _sorted(ids.to_numpy())
+    names, run, position, part = _split(ids)
+    encoded = names.dictionary_encode()
+    rank = np.empty(len(encoded.dictionary), np.int64)
+    rank[pc.sort_indices(encoded.dictionary).to_numpy()] = np.arange(len(rank))
+    return _sorted(rank[encoded.indices.to_numpy()][run], position, part)
+
+
+def _sorted(*keys: np.ndarray) -> np.ndarray:
+    """The stable order by these keys, the first one first; no work where it is their own."""
+    tied = np.ones(max(len(keys[0]) - 1, 0), bool)
+    for key in keys:
+        if (tied & (key[1:] < key[:-1])).any():
+            return np.lexsort(keys[::-1])
+        tied &= key[1:] == key[:-1]
+    return np.arange(len(keys[0]))
+
+
+def _split(ids: pa.LargeStringArray) -> tuple[pa.Array, np.ndarray, np.ndarray, np.ndarray]:
+    """File names, which of them is each id's, its position (-1: none) and its part."""
+    _, offsets, data = ids.buffers()
+    if len(ids) < FEW or data is None:
+        return _plainly(ids)
+    where = np.frombuffer(offsets, np.int64)[ids.offset : ids.offset + len(ids) + 1]
+    name_end, position, part = (np.empty(len(ids), np.int64) for _ in range(3))
+    new, odd = np.ones(len(ids), bool), np.zeros(len(ids), bool)
+    text = np.frombuffer(data, np.uint8)
+    _kernels().split_ids(text, where, name_end, position, part, new, odd)
+    if odd.any():  # other digits than ASCII's, or more of them than an integer holds
+        return _plainly(ids)
+    first = pa.array(np.flatnonzero(new))
+    length = pa.array((name_end - where[:-1])[new])
+    return _shortened(ids.take(first), length), np.cumsum(new) - 1, position, part
+
+
+def _shortened(values: pa.LargeStringArray, length: pa.Int64Array) -> pa.LargeBinaryArray:
+    """The first bytes of each value."""
+    offsets = np.concatenate([[0], np.cumsum(length.to_numpy())])
+    _, before, data = values.buffers()
+    kept = np.empty(int(offsets[-1]), np.uint8)
+    _kernels().copy_heads(
+        np.frombuffer(data, np.uint8), np.frombuffer(before, np.int64), offsets, kept
+    )
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(kept)]
+    return pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(values), buffers)
+
+
+def _plainly(ids: pa.LargeStringArray) -> tuple[pa.Array, np.ndarray, np.ndarray, np.ndarray]:
+    """The same, one id at a time, for any digits and numbers of any size."""
+    names, positions, parts = [], [], []
+    for key in ids.to_pylist():
+        match = _POSITION.match(key)
+        names.append(match[1] if match else key)
+        positions.append(int(match[2]) if match else -1)
+        parts.append(int(match[3] or 0) if match else 0)
+    binary = pa.array([name.encode() for name in names], pa.large_binary())
+    return binary, np.arange(len(names)), _ranked(positions), _ranked(parts)
+
+
+def _ranked(numbers: list[int]) -> np.ndarray:
+    """The numbers, or where one is too large their ranks."""
+    try:
+        return np.array(numbers, np.int64)
+    except OverflowError:
+        rank = {number: place for place, number in enumerate(sorted(set(numbers)))}
+        return np.array([rank[number] for number in numbers], np.int64)
+
+
+def unique(ids: Ids) -> None:
+    """Raise where an id stands twice among ids in natural order, in which equal ones are apart.
+
+    (``#01`` and ``#1`` are one position and two ids.)
+    """
+    if not len(ids) or pc.count_distinct(ids).as_py() == len(ids):
+        return
+    seen: set[Any] = set()
+    twice = next(key for key in ids.to_pylist() if key in seen or seen.add(key))
+    raise ValueError(f"id {twice!r} stands in the frame more than once; ids must be unique")
+
+
+@cache
+def _kernels() -> Any:
+    from . import _id_kernels as compiled
+
+    return compiled
