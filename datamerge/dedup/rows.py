@@ -10,17 +10,17 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import xxhash
 
 from .. import audit, checkpoint
 from .._arrays import strings, turns
 from ..compute import each_partition
 from ..text import TextView, view
 from .adapt import Ids, adapted, id_array, readable_part
+from .digest import Normal, chat_digests, digests
+from .digest import normalised as normalised
 from .ids import natural_order, unique
 
-Normal = Literal["loose", "none"]
-What = Literal["loose", "none", "view"]  # "view": the text alone, whoever says what
+What = Literal["loose", "words", "none", "view"]  # "view": the text alone, whoever says what
 
 
 @dataclass(frozen=True)
@@ -67,65 +67,41 @@ class Extract:
     normal: What
 
     def __call__(self, part: pd.DataFrame, number: int) -> dict[str, Any]:
-        alive = part[part[audit.REASON].isna()]
+        alive = chosen(part, part[audit.REASON].isna().to_numpy(dtype=bool))
         plain = view(alive, self.text)
         present = has_text(plain)
-        rows = alive[present]
+        rows = chosen(alive, present)
+        plain = plain if present.all() else plain.filter(pa.array(present))
         return {
             "id": id_array(rows["id"]),
             "source": strings(rows["source"]),
-            "chars": pc.utf8_length(plain.filter(pa.array(present))).to_numpy(),
-            "digest": digests(compared_text(rows, self.text, self.normal)),
+            "chars": pc.utf8_length(plain).to_numpy(),
+            "digest": self._digests(rows, plain),
             "place": np.column_stack([np.full(len(rows), number), np.arange(len(rows))]),
             "alive": {str(k): int(n) for k, n in alive["source"].value_counts().items()},
         }
+
+    def _digests(self, rows: pd.DataFrame, plain: pa.LargeStringArray) -> np.ndarray:
+        """What makes two rows the same: for a chat, its roles and tool calls too."""
+        normal: Normal = "none" if self.normal == "view" else self.normal
+        if self.text != "chat" or self.normal == "view" or "messages" not in rows.columns:
+            return digests(plain, normal)
+        chats = turns(rows["messages"])
+        found, has_turns = chat_digests(chats, normal), np.diff(chats.offsets) > 0
+        if not has_turns.all():
+            found[~has_turns] = digests(plain.filter(pa.array(~has_turns)), normal)
+        return found
+
+
+def chosen(part: pd.DataFrame, flags: np.ndarray) -> pd.DataFrame:
+    """The rows so flagged; no copy where that is all of them."""
+    return part if flags.all() else part[flags]
 
 
 def has_text(texts: pa.LargeStringArray) -> np.ndarray:
     """Boolean per text: is there anything in it but white space?"""
     filled = pc.not_equal(pc.utf8_trim_whitespace(texts), "")
     return pc.fill_null(filled, False).to_numpy(zero_copy_only=False)
-
-
-def compared_text(part: pd.DataFrame, text: TextView, normal: What) -> pa.LargeStringArray:
-    """What makes two rows the same: for a chat, its roles and tool calls too."""
-    if text == "chat" and normal != "view" and "messages" in part.columns:
-        chats = turns(part["messages"])
-        said = pc.binary_join_element_wise(
-            chats.role, chats.content, pc.fill_null(chats.extra, ""), pa.scalar("\x1f", _LARGE)
-        )
-        whole = _Said(chats.offsets, said).joined()
-        plain = view(part, "chat")
-        texts = pc.if_else(pa.array(np.diff(chats.offsets) > 0), whole, plain)
-    else:
-        texts = view(part, text)
-    return normalised(texts) if normal == "loose" else texts
-
-
-_LARGE = pa.large_string()
-
-
-@dataclass(frozen=True)
-class _Said:
-    offsets: np.ndarray
-    turns: pa.LargeStringArray
-
-    def joined(self) -> pa.LargeStringArray:
-        lists = pa.LargeListArray.from_arrays(pa.array(self.offsets, pa.int64()), self.turns)
-        return pc.binary_join(lists, pa.scalar("\x1e", _LARGE))
-
-
-def normalised(texts: pa.LargeStringArray) -> pa.LargeStringArray:
-    """Unicode NFC, lower case, every run of white space one blank, none at the ends."""
-    lowered = pc.utf8_lower(pc.utf8_normalize(texts, form="NFC"))
-    spaced = pc.replace_substring_regex(lowered, r"[\s\p{Z}\x{85}\x0b]+", " ")
-    return pc.utf8_trim_whitespace(spaced)
-
-
-def digests(texts: pa.LargeStringArray) -> np.ndarray:
-    """128-bit xxh3 of each text's UTF-8, as uint64 ``[n, 2]``."""
-    hashed = b"".join(map(xxhash.xxh3_128_digest, texts.cast(pa.large_binary()).to_pylist()))
-    return np.frombuffer(hashed, np.dtype(">u8")).astype(np.uint64).reshape(-1, 2)
 
 
 Work = Callable[[pd.DataFrame, int], dict[str, Any]]
