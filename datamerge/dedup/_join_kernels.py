@@ -90,15 +90,36 @@ def prefixes(first, last, hashes, starts, sizes, rank, slot_starts):
 
 
 @njit(cache=True, nogil=True)
-def group(keys, slots, bits, slot_starts, row_of, indexed, group_of, posted, place, ends):
-    """Rows that share a slot's value: ``group_of`` each slot, and the rows of each group.
+def pick(values, starts, low, high, to_the_end):
+    """The slots with values in ``[low, high)``: the value, its row, and which slot it is there."""
+    count = 0
+    for value in values:
+        count += value >= low and (to_the_end or value < high)
+    picked = np.empty(count, np.uint64)
+    rows, places = np.empty(count, np.int32), np.empty(count, np.int32)
+    filled = 0
+    for row in range(len(starts) - 1):
+        for slot in range(starts[row], starts[row + 1]):
+            value = values[slot]
+            if value >= low and (to_the_end or value < high):
+                picked[filled], rows[filled] = value, row
+                places[filled] = slot - starts[row]
+                filled += 1
+    return picked, rows, places
+
+
+@njit(cache=True, nogil=True)
+def sharing(keys, values, bits, row, place):
+    """The rows that share a value, list by list, in the order of the values and then of rows.
 
     ``keys`` are sorted: a slot's leading bits, then its number. Slots whose leading bits alone
-    agree are told apart. Only the first ``indexed`` slots of a row are posted.
+    agree are told apart. Returns rows, places and where each list ends.
     """
     mask = (_ONE << U(bits)) - _ONE
     total = len(keys)
-    groups, filled, a = 0, 0, 0
+    rows, places = np.empty(total, np.int32), np.empty(total, np.int32)
+    ends = np.empty(total // 2, np.int64)
+    lists, filled, a = 0, 0, 0
     while a < total:
         b = a + 1
         lead = keys[a] >> U(bits)
@@ -108,31 +129,85 @@ def group(keys, slots, bits, slot_starts, row_of, indexed, group_of, posted, pla
             members = np.empty(b - a, np.int64)
             for k in range(a, b):
                 members[k - a] = np.int64(keys[k] & mask)
-            values = slots[members]
-            if (values != values[0]).any():
-                order = np.argsort(values, kind="mergesort")
-                members, values = members[order], values[order]
+            shared = values[members]
+            if (shared != shared[0]).any():
+                order = np.argsort(shared, kind="mergesort")
+                members, shared = members[order], shared[order]
             c = 0
             while c < b - a:
                 d = c + 1
-                while d < b - a and values[d] == values[c]:
+                while d < b - a and shared[d] == shared[c]:
                     d += 1
-                before = filled
-                for k in range(c, d if d - c > 1 else c):
-                    slot = members[k]
-                    row = row_of[slot]
-                    position = slot - slot_starts[row]
-                    if position < indexed[row]:
-                        posted[filled], place[filled] = row, position
-                        filled += 1
-                if filled > before:
+                if d - c > 1:
                     for k in range(c, d):
-                        group_of[members[k]] = groups
-                    groups += 1
-                    ends[groups] = filled
+                        rows[filled], places[filled] = row[members[k]], place[members[k]]
+                        filled += 1
+                    ends[lists] = filled
+                    lists += 1
                 c = d
         a = b
-    return groups, filled
+    return rows[:filled].copy(), places[:filled].copy(), ends[:lists].copy()
+
+
+@njit(cache=True, nogil=True)
+def _apart(mine, other):
+    """Whether rows of these labels are not compared: both of one group, or both old."""
+    return (mine & other & 1) == 1 or (mine > 1 and mine >> 1 == other >> 1)
+
+
+@njit(cache=True, nogil=True)
+def posting(rows, places, starts, indexed, label):
+    """Lists cut by label into sublists of what is posted, and the lists each row looks up."""
+    lists, total = len(starts) - 1, len(rows)
+    posted, place = np.empty(total, np.int32), np.empty(total, np.int32)
+    sub_ends, sub_label = np.zeros(total + 1, np.int64), np.empty(total, np.int32)
+    list_first = np.zeros(lists + 1, np.int64)
+    looks = np.zeros(total, np.bool_)
+    look_starts = np.zeros(len(indexed) + 1, np.int64)
+    filled, subs = 0, 0
+    for one in range(lists):
+        first, begin, mixed = subs, filled, False
+        for k in range(starts[one], starts[one + 1]):
+            if places[k] < indexed[rows[k]]:
+                posted[filled], place[filled] = rows[k], places[k]
+                mixed |= label[rows[k]] != label[posted[begin]]
+                filled += 1
+        if mixed:
+            order = np.argsort(label[posted[begin:filled]], kind="mergesort")
+            posted[begin:filled] = posted[begin:filled][order]
+            place[begin:filled] = place[begin:filled][order]
+        all_old = True
+        for k in range(begin, filled):
+            mine = label[posted[k]]
+            all_old &= mine & 1
+            if k == begin or mine != label[posted[k - 1]]:
+                sub_label[subs] = mine
+                subs += 1
+            sub_ends[subs] = k + 1
+        list_first[one + 1] = subs
+        for k in range(starts[one], starts[one + 1]):
+            row = rows[k]
+            some = subs > first and not (all_old and label[row] & 1)
+            some &= subs > first + 1 or not _apart(label[row], sub_label[first])
+            some &= filled > begin + 1 or posted[begin] != row
+            looks[k] = some
+            look_starts[row + 1] += some
+    for row in range(len(indexed)):
+        look_starts[row + 1] += look_starts[row]
+    fill = look_starts[:-1].copy()
+    look_list = np.empty(look_starts[-1], np.int32)
+    look_place = np.empty(look_starts[-1], np.int32)
+    for one in range(lists):
+        for k in range(starts[one], starts[one + 1]):
+            if looks[k]:
+                at = fill[rows[k]]
+                look_list[at], look_place[at] = one, places[k]
+                fill[rows[k]] = at + 1
+    return (
+        look_starts, look_list, look_place, list_first,
+        sub_ends[: subs + 1].copy(), sub_label[:subs].copy(),
+        posted[:filled].copy(), place[:filled].copy(),
+    )  # fmt: skip
 
 
 @njit(cache=True, nogil=True)
@@ -173,43 +248,51 @@ def _agreeing(signatures, x, y):
 
 @njit(cache=True, nogil=True)
 def probe(
-    first, last, floor, hashes, starts, sizes, slot_starts, group_of, ends, posted, place,
-    positional, signatures,
+    first, last, most, floor, positional, signatures, hashes, starts, sizes,
+    label, look_starts, look_list, look_place, list_first, sub_ends, sub_label, posted, place,
 ):  # fmt: skip
-    """Pairs (x, y < x) at or above the floor, x in ``[first, last)``; sets are sorted by size.
+    """Pairs (x, y < x) at or above the floor, x from ``first`` on; sets are sorted by size.
 
-    Where ``signatures`` has columns, their agreement is the score, else the true Jaccard.
+    Stops before the row ``last``, or after the one that makes it ``most`` pairs; the first row
+    that is still to do is returned, too. Where ``signatures`` has columns, their agreement is
+    the score, else the true Jaccard similarity.
     """
     state = np.zeros(len(sizes), np.int32)  # slots shared so far; -1: too few can be shared
     touched = np.empty(len(sizes), np.int32)
     left, right = np.empty(1024, np.int32), np.empty(1024, np.int32)
     score = np.empty(1024, np.float64)
-    found = 0
+    found, x = 0, first
     share = floor / (1 + floor)
-    for x in range(first, last):
-        size, count = sizes[x], 0
+    while x < last and found < most:
+        size, count, mine = sizes[x], 0, label[x]
         least = at_least(floor, size)
-        for slot in range(slot_starts[x], slot_starts[x + 1]):
-            if group_of[slot] < 0:
-                continue
-            rest = size - (slot - slot_starts[x]) - 1
-            a, b = ends[group_of[slot]], ends[group_of[slot] + 1]
-            for k in range(_first_not_smaller(posted, sizes, a, b, least), b):
-                y = posted[k]
-                if y >= x:
-                    break
-                shared = state[y]
-                if shared < 0:
+        for look in range(look_starts[x], look_starts[x + 1]):
+            one = look_list[look]
+            rest = size - look_place[look] - 1
+            for sub in range(list_first[one], list_first[one + 1]):
+                if _apart(mine, sub_label[sub]):
                     continue
-                if shared == 0:
-                    touched[count] = y
-                    count += 1
-                if positional:
-                    most = shared + 1 + min(rest, sizes[y] - place[k] - 1)
-                    if most < at_least(share, size + sizes[y]):
-                        state[y] = -1
+                a, b = sub_ends[sub], sub_ends[sub + 1]
+                for k in range(_first_not_smaller(posted, sizes, a, b, least), b):
+                    y = posted[k]
+                    if y >= x:
+                        break
+                    shared = state[y]
+                    if shared < 0:
                         continue
-                state[y] = shared + 1
+                    if shared == 0:
+                        touched[count] = y
+                        count += 1
+                    if positional:
+                        most_shared = shared + 1 + min(rest, sizes[y] - place[k] - 1)
+                        if most_shared < at_least(share, size + sizes[y]):
+                            state[y] = -1
+                            continue
+                    state[y] = shared + 1
+        if found + count > len(left):
+            more = np.empty(found + count, np.int32)  # its pages are taken as they are filled
+            left, right = np.concatenate((left, more)), np.concatenate((right, more))
+            score = np.concatenate((score, np.empty(found + count, np.float64)))
         for k in range(count):
             y = touched[k]
             hit = state[y] > 0
@@ -222,12 +305,8 @@ def probe(
                 need = at_least(share, size + sizes[y])
                 both = overlap(hashes, starts[x], size, starts[y], sizes[y], need)
                 value = both / (size + sizes[y] - both)
-            if value < floor:
-                continue
-            if found == len(left):
-                left = np.concatenate((left, np.empty_like(left)))
-                right = np.concatenate((right, np.empty_like(right)))
-                score = np.concatenate((score, np.empty_like(score)))
-            left[found], right[found], score[found] = y, x, value
-            found += 1
-    return left[:found], right[:found], score[:found]
+            if value >= floor:
+                left[found], right[found], score[found] = y, x, value
+                found += 1
+        x += 1
+    return x, left[:found], right[:found], score[:found]

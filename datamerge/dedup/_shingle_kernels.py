@@ -194,11 +194,14 @@ def signatures(hashes, starts, factor, add, found):
 
 
 @njit(cache=True, nogil=True)
-def band_hashes(found, bands, rows, hashes):
-    """One hash for each band of each signature; two bands never share one but by chance."""
+def band_hashes(found, bands, rows):
+    """One hash for each band of each signature, ``[bands, n]``."""
+    hashes = np.empty((bands, len(found)), np.uint32)
     for row in range(len(found)):
         for band in range(bands):
-            h = mix(U(band + 1))
+            h = _ZERO
             for i in range(rows):
-                h = mix(h * _BASE + U(found[row, band * rows + i]))
-            hashes[row, band] = h
+                h = (h ^ U(found[row, band * rows + i])) * _BASE
+                h ^= h >> _S32
+            hashes[band, row] = h
+    return hashes

@@ -11,11 +11,13 @@ import numpy as np
 
 from .._version import __version__
 from ..text import TextView
-from . import evidence, setjoin
+from . import bandlists, evidence, prefixes, setjoin, stored
 from .bands import Bands
 from .pairs import Pairs
+from .postings import Lists
 from .rows import Compared, extract
-from .shingles import Permutations, Shingle, Shingling, Sketch, Unit, joined, stored
+from .shingles import Shingle, Shingling, Unit
+from .signatures import Permutations, Sketch
 
 
 @dataclass(frozen=True)
@@ -35,9 +37,9 @@ class Jaccard:
         """Find the pairs and keep them in the folder; returns the frame to mark."""
         return _find(self, df, folder, against)
 
-    def slots(self, sets: _Sets) -> setjoin.Slots:
-        """The rarest shingles."""
-        return setjoin.prefix_slots(sets.join, self.floor)
+    def lists(self, sets: _Sets) -> Lists:
+        """The sets that share one of their rarest shingles."""
+        return prefixes.lists(sets.join, self.floor)
 
     def arguments(self, threshold: float) -> dict[str, Any]:
         """What the step was called with."""
@@ -76,10 +78,9 @@ class MinHash:
         """Find the pairs and keep them in the folder; returns the frame to mark."""
         return _find(self, df, folder, against)
 
-    def slots(self, sets: _Sets) -> setjoin.Slots:
-        """The hashes of the bands."""
-        bands = joined(sets.join.folder, sets.parts, "bands")
-        return setjoin.band_slots(bands[sets.rows])
+    def lists(self, sets: _Sets) -> Lists:
+        """The sets that agree in a band."""
+        return bandlists.lists(sets.join.folder, sets.parts, sets.rows, self.bands.bands)
 
     def arguments(self, threshold: float) -> dict[str, Any]:
         """What the step was called with."""
@@ -112,10 +113,9 @@ def _find(finder: Jaccard | MinHash, df: Any, folder: Path, against: Any) -> Any
         kept, rows = extract(df, task, stage="shingle", against=against)
         same = rows.first_of_same()
         sets = _distinct(work, rows, same)
-        found = Pairs(sets.number, _pairs(finder, sets))
+        evidence.save(folder, rows, same, _pairs(finder, sets), _about(finder))
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    evidence.save(folder, rows, same, found, _about(finder))
     return kept
 
 
@@ -128,26 +128,27 @@ def _distinct(folder: Path, rows: Compared, same: np.ndarray) -> _Sets:
     row = np.zeros(len(number), np.int64)
     first_hash = first_row = 0
     for one in parts:
-        starts = stored(folder, one, "starts")
+        starts = stored.load(folder, stored.of_partition(one, "starts"))
         here = part == one
         at[here] = starts[place[here]] + first_hash
         stop[here] = starts[place[here] + 1] + first_hash
         row[here] = place[here] + first_row
         first_hash += int(starts[-1])
         first_row += len(starts) - 1
-    joined(folder, parts, "hashes")
+    stored.joined(folder, [stored.of_partition(one, "hashes") for one in parts], setjoin.HASHES)
     order = np.argsort(stop - at, kind="stable")
-    join = setjoin.Join(folder, at[order], (stop - at)[order])
+    join = setjoin.Join(folder, at[order], (stop - at)[order], rows.old[number[order]])
     return _Sets(join, parts, row[order], number[order])
 
 
-def _pairs(finder: Jaccard | MinHash, sets: _Sets) -> np.ndarray:
-    slots = finder.slots(sets)
+def _pairs(finder: Jaccard | MinHash, sets: _Sets) -> Pairs:
+    folder = sets.join.folder
     signatures = np.zeros((0, 0), np.uint32)
     if finder.estimates:
-        signatures = joined(sets.join.folder, sets.parts, "signatures")[sets.rows]
-    stripes = setjoin.prepare(sets.join, slots, signatures)
-    return setjoin.compare(sets.join.folder, stripes, finder.floor, positional=slots.positional)
+        names = [stored.of_partition(part, "signatures") for part in sets.parts]
+        signatures = stored.joined(folder, names, "signatures")[sets.rows]
+    found, dense = setjoin.search(sets.join, finder.lists(sets), signatures, finder.floor)
+    return Pairs(sets.number, found, dense)
 
 
 def _about(finder: Jaccard | MinHash) -> dict[str, Any]:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .. import audit, workdir
+from .. import audit
 from .._arrays import strings
 from ..text import TextView, view
+from . import stored
 from .rows import has_text, normalised
+
+if TYPE_CHECKING:
+    from .signatures import Sketch
 
 Unit = Literal["word", "character"]
 
@@ -105,50 +107,6 @@ def _buffers(texts: pa.LargeStringArray) -> tuple[np.ndarray, np.ndarray]:
 
 
 @dataclass(frozen=True)
-class Permutations:
-    """MinHash: the least hash of a set under each of many random functions of its hashes.
-
-    ``found`` are uint32 signatures ``[n, num_perm]``; the share of places in which two of them
-    agree estimates the Jaccard similarity of the sets.
-    """
-
-    num_perm: int
-    seed: int
-
-    def found(self, sets: Sets) -> np.ndarray:
-        """The signature of each set."""
-        factor, add = self.functions()
-        signatures = np.empty((len(sets.starts) - 1, self.num_perm), np.uint32)
-        _kernels().signatures(sets.hashes, sets.starts, factor, add, signatures)
-        return signatures
-
-    def functions(self) -> tuple[np.ndarray, np.ndarray]:
-        """Odd factors and what is added, as uint32 ``[num_perm]`` each."""
-        random = np.random.Generator(np.random.PCG64(self.seed))
-        drawn = random.integers(0, 1 << 32, (2, self.num_perm), dtype=np.uint32)
-        return drawn[0] | np.uint32(1), drawn[1]
-
-
-@dataclass(frozen=True)
-class Sketch:
-    """What is kept of each set for MinHash: a hash of each band, and the signature if wanted."""
-
-    permutations: Permutations
-    bands: int
-    rows: int
-    keep_signatures: bool
-
-    def save(self, sets: Sets, folder: str, number: int) -> None:
-        """Keep the sketches of a partition's sets."""
-        signatures = self.permutations.found(sets)
-        hashes = np.empty((len(signatures), self.bands), np.uint64)
-        _kernels().band_hashes(signatures, self.bands, self.rows, hashes)
-        store(folder, number, bands=hashes)
-        if self.keep_signatures:
-            store(folder, number, signatures=signatures)
-
-
-@dataclass(frozen=True)
 class Shingle:
     """Partition function: keeps the shingle sets of the live rows, and tells about the rows."""
 
@@ -165,9 +123,11 @@ class Shingle:
             texts = texts.filter(pa.array(present))
         rows = alive[present]
         sets = self.shingling.sets(texts)
-        store(self.folder, number, hashes=sets.hashes, starts=sets.starts)
+        kept = {"hashes": sets.hashes, "starts": sets.starts}
         if self.sketch is not None:
-            self.sketch.save(sets, self.folder, number)
+            kept |= self.sketch.of(sets)
+        named = {stored.of_partition(number, name): array for name, array in kept.items()}
+        stored.save(self.folder, **named)
         return {
             "id": strings(rows["id"]),
             "source": strings(rows["source"]),
@@ -176,32 +136,3 @@ class Shingle:
             "place": np.column_stack([np.full(len(rows), number), np.arange(len(rows))]),
             "alive": {str(k): int(n) for k, n in alive["source"].value_counts().items()},
         }
-
-
-def store(folder: str, number: int, **arrays: np.ndarray) -> None:
-    """Keep arrays of a partition under their names."""
-    for name, array in arrays.items():
-        path = Path(folder) / f"{number:05d}.{name}.npy"
-        with workdir.replacing(path) as temporary, temporary.open("wb") as file:
-            np.save(file, array, allow_pickle=False)
-
-
-def stored(folder: Path, number: int, name: str) -> np.ndarray:
-    """An array of a partition, mapped from disk."""
-    return np.load(folder / f"{number:05d}.{name}.npy", mmap_mode="r")
-
-
-def joined(folder: Path, numbers: Sequence[int], name: str) -> np.ndarray:
-    """The arrays of these partitions, one after another, in one file mapped from disk."""
-    path = folder / f"all.{name}.npy"
-    if len(numbers) == 1:
-        (folder / f"{numbers[0]:05d}.{name}.npy").rename(path)
-        return np.load(path, mmap_mode="r")
-    parts = [stored(folder, number, name) for number in numbers]
-    shape = (sum(len(part) for part in parts), *parts[0].shape[1:])
-    about = {"descr": parts[0].dtype.str, "fortran_order": False, "shape": shape}
-    with path.open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, about)
-        for part in parts:
-            part.tofile(file)
-    return np.load(path, mmap_mode="r")

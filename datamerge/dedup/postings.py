@@ -1,0 +1,97 @@
+"""Which sets share a slot: inverted lists, and who looks up whom in them.
+
+A slot is one of a set's rarest shingles, or a band of its signature. Sets that share the value
+of a slot make a list. Every set of it looks the others up; those are posted, cut by their
+*label* into sublists, so that a set passes by whom it is not compared with as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import stored
+
+LOOKUPS_A_STRIPE = 200_000
+MOST_STRIPES = 512
+POSTINGS = (
+    "label", "look_starts", "look_list", "look_place",
+    "list_first", "sub_ends", "sub_label", "posted", "place",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Lists:
+    """The sets that share a value, list by list; kept in the folder in these shares.
+
+    Set ``i`` is posted under the first ``indexed[i]`` of its slots only. ``positional``: the
+    slots of all sets come in the order of their values.
+    """
+
+    folder: Path
+    shares: list[int]
+    indexed: np.ndarray
+    positional: bool
+
+    @staticmethod
+    def write(
+        folder: str, share: int, rows: np.ndarray, places: np.ndarray, ends: np.ndarray
+    ) -> None:
+        """Keep a share: sets, the number of the slot in each, and where each list ends."""
+        named = {"rows": rows, "places": places, "ends": ends}
+        stored.save(folder, **{f"lists-{share}.{name}": array for name, array in named.items()})
+
+    def entries(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Sets, the number of the slot in each, and where each list starts and the last ends."""
+        rows, places, ends = (
+            [np.asarray(stored.load(self.folder, f"lists-{k}.{name}")) for k in self.shares]
+            for name in ("rows", "places", "ends")
+        )
+        before = cumulated(np.array([len(part) for part in rows]))
+        later = [part + first for part, first in zip(ends, before[:-1], strict=True)]
+        starts = np.concatenate([np.zeros(1, np.int64), *later])
+        return np.concatenate(rows), np.concatenate(places), starts
+
+    def post(self, label: np.ndarray) -> list[tuple[int, int]]:
+        """Keep what stripes of rows read; returns the stripes.
+
+        ``label``: twice the number of a set's group, counted from 1 and 0 for none, and 1 more
+        for an old row. Sets of one group are not compared, nor old rows with old ones.
+        """
+        found = _kernels().posting(*self.entries(), self.indexed, label)
+        arrays = dict(zip(POSTINGS, (label, *found), strict=True))
+        stored.save(self.folder, **arrays)
+        return list(stripes(arrays["look_starts"], LOOKUPS_A_STRIPE))
+
+
+def labels(old: np.ndarray, group: np.ndarray | None = None) -> np.ndarray:
+    """The label of each set: whether it is old, and the group it is in (-1: in none)."""
+    grouped = np.zeros(len(old), np.int32) if group is None else group.astype(np.int32) + 1
+    return 2 * grouped + old.astype(np.int32)
+
+
+def stripes(starts: np.ndarray, size: int) -> Iterable[tuple[int, int]]:
+    """Rows in runs of about so much work, whoever does it."""
+    rows, total = len(starts) - 1, int(starts[-1])
+    count = min(max(total // size, 1), MOST_STRIPES)
+    cuts = np.searchsorted(starts, np.linspace(0, total, count + 1))
+    cuts[0], cuts[-1] = 0, rows
+    return ((int(a), int(b)) for a, b in pairwise(cuts) if a < b)
+
+
+def cumulated(counts: np.ndarray) -> np.ndarray:
+    """Where each starts, and the last ends."""
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+
+
+@cache
+def _kernels() -> Any:
+    from . import _join_kernels as compiled
+
+    return compiled
