@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import audit, clean, cluster, dedup, embed, filters, mix, schema, tokens
+from . import audit, clean, cluster, dedup, embed, explore, filters, mix, schema, tokens
 from ._version import __version__
 from .concat import concat
 from .read import ReadError, read
@@ -19,6 +19,7 @@ __all__ = [
     "concat",
     "dedup",
     "embed",
+    "explore",
     "filters",
     "mix",
     "read",

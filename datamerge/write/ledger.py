@@ -37,6 +37,11 @@ class Tally:
 
     __repr__ = __str__
 
+    def _repr_html_(self) -> str:
+        from ..explore.ledger import page  # what is shown is built on what is written
+
+        return page(self)
+
     def to_dict(self) -> dict[str, Any]:
         """The content of ``ledger.json``."""
         return {

@@ -1,0 +1,11 @@
+"""Look at a frame and at a run: rows as bubbles, the ledger as a flow, statistics.
+
+Everything here sums up to something small first, and then shows that: as HTML that needs no
+kernel, no network and no script in a notebook, as plain text in a terminal.
+"""
+
+from .ledger import Ledger, ledger
+from .preview import Preview, preview
+from .stats import Stats, stats
+
+__all__ = ["Ledger", "Preview", "Stats", "ledger", "preview", "stats"]

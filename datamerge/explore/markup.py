@@ -1,0 +1,114 @@
+"""HTML put together from elements, so that nothing can become markup by mistake.
+
+Whatever is given as content and is not :class:`Markup` gets escaped. Attributes hold numbers and
+words of this package only; a text from a data set is always content.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from html import escape
+from pathlib import Path
+
+from .escape import Markup, plain, visible
+
+STATIC = Path(__file__).parent / "static"
+MOST_BYTES = 1_000_000  # no repr is larger: notebooks are saved with their outputs
+
+_TEXT_ONLY = {"option", "text", "title", "tspan"}
+_VOID = {"input", "path", "rect", "line", "circle"}
+
+Content = str | int | None
+Attribute = str | int | float | bool | None
+
+
+def tag(name: str, *content: Content, **attributes: Attribute) -> Markup:
+    """An element. Attributes are spelled ``class_``, ``aria_label``; None and False are left out.
+
+    >>> tag("td", "a < b", class_="dm-name")
+    '<td class="dm-name">a &lt; b</td>'
+    """
+    written = "".join(_attribute(key, value) for key, value in attributes.items())
+    if name in _VOID:
+        return Markup(f"<{name}{written}/>")
+    inner = "".join(_content(item, name) for item in content if item is not None)
+    return Markup(f"<{name}{written}>{inner}</{name}>")
+
+
+def joined(parts: Iterable[Content]) -> Markup:
+    """Several pieces of content, one after the other."""
+    return Markup("".join(_content(part, "") for part in parts if part is not None))
+
+
+def _content(item: Content, parent: str) -> str:
+    if isinstance(item, Markup):
+        return item
+    if isinstance(item, int):
+        return f"{item:,}"
+    return plain(item or "") if parent in _TEXT_ONLY else visible(item or "")
+
+
+def _attribute(key: str, value: Attribute) -> str:
+    name = key.rstrip("_").replace("_", "-")
+    if value is None or value is False:
+        return ""
+    return f" {name}" if value is True else f' {name}="{escape(str(value))}"'
+
+
+def root(*content: Content, kind: str, label: str, script: str | None = None) -> Markup:
+    """What a notebook is given: one element with its own style, and a script if there is one."""
+    inner = [tag("style", static("explore.css"), static("flow.css")), *content]
+    if script:
+        inner.append(tag("script", static(script)))
+    return tag("section", *inner, class_=f"dm-explore dm-{kind}", aria_label=label)
+
+
+def fitted(render: Callable[[int], Markup]) -> Markup:
+    """What ``render`` makes with the most rows to a table that stays under the limit of bytes."""
+    for most in (60, 30, 15, 8, 4, 2, 1):
+        made = render(most)
+        if len(made.encode()) < MOST_BYTES:
+            return made
+    return root(tag("p", "This is too large to be shown."), kind="none", label="Too large")
+
+
+@lru_cache(maxsize=8)
+def static(name: str) -> Markup:
+    """A file of style or script, as it is put into the page."""
+    return Markup(STATIC.joinpath(name).read_text(encoding="utf-8").strip())
+
+
+def table(head: Iterable[Content], rows: Iterable[Iterable[Content]], *, caption: str) -> Markup:
+    """A table whose first column names the row; wide ones scroll within themselves."""
+    top = tag("tr", *(tag("th", cell, scope="col") for cell in head))
+    body = []
+    for row in rows:
+        first, *others = row
+        cells = (tag("td", cell, class_="dm-zero" if cell == 0 else None) for cell in others)
+        body.append(tag("tr", tag("th", first, scope="row"), *cells))
+    inner = [tag("caption", caption), tag("thead", top), tag("tbody", *body)]
+    scrolled: dict[str, Attribute] = {"role": "region", "tabindex": 0, "aria_label": caption}
+    return tag("div", tag("table", *inner), class_="dm-wide", **scrolled)
+
+
+def breakable(name: str) -> Markup:
+    """A name_with_underscores that may be broken after each of them."""
+    return Markup(visible(name).replace("_", "_<wbr/>"))
+
+
+def tiles(figures: Iterable[tuple[str, Content]]) -> Markup:
+    """The few figures that come first, each with its name."""
+    told = (tag("div", tag("dt", name), tag("dd", figure)) for name, figure in figures)
+    return tag("dl", *told, class_="dm-tiles")
+
+
+def folded(summary: Content, *content: Content, open: bool = False, class_: str = "") -> Markup:
+    """Content behind a line that opens it, with or without scripts."""
+    return tag(
+        "details",
+        tag("summary", summary),
+        *content,
+        open=open,
+        class_=f"dm-folded {class_}".strip(),
+    )

@@ -1,0 +1,74 @@
+"""HTML read back, to see which elements and attributes it is made of."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+
+VOID = {"br", "img", "input", "path", "rect", "line", "circle", "wbr"}
+
+# Everything a data set says that would like to be more than text.
+HOSTILE = [
+    "<script>document.title = 'hit'</script>",
+    "<img src=x onerror=\"document.title='hit'\">",
+    "</textarea></title></style></script><svg onload=alert(1)>",
+    "'\"><b onmouseover=alert(1)>x</b>",
+    "[x](javascript:alert(1)) <a href=javascript:alert(1)>y</a>",
+    "<!-- --> <![CDATA[ ]]> <?php ?> &lt;b&gt; &#60; &amp",
+    "```html\n<script>document.title = 'hit'</script>\n```\n<iframe srcdoc='<p>'>",
+    "a\u202eb\u2066c\u200bd\ufeffe\x00f\x1b[31mg\x08h\u2028i\U000e0041j",
+    "{{7*7}} ${7*7} %s %(x)s {0} \\u003cscript\\u003e",
+    "]]></script><script>/*",
+]
+
+
+class Page(HTMLParser):
+    """The elements of a piece of HTML: names, attributes, the texts, and whether they nest."""
+
+    def __init__(self, html: str):
+        super().__init__(convert_charrefs=True)
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.texts: list[str] = []
+        self.others: list[str] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        assert len(dict(attrs)) == len(attrs), (tag, attrs)
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        assert tag in VOID, tag
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if not {"style", "script"} & set(self.open):
+            self.texts.append(data)
+
+    def handle_comment(self, data):
+        self.others.append(data)
+
+    handle_decl = handle_pi = unknown_decl = handle_comment
+
+    @property
+    def shape(self) -> set[tuple[str, str, str | None]]:
+        """Each element with each of its attributes, numbers aside."""
+        found = {(tag, "", None) for tag, _ in self.elements}
+        for tag, attributes in self.elements:
+            for name, value in attributes.items():
+                number = value is None or not value.strip("-0123456789. MCVZ")
+                found.add((tag, name, None if number else value))
+        return found
+
+    @property
+    def text(self) -> str:
+        return "".join(self.texts)
+
+    def named(self, name: str) -> int:
+        """How many elements of this name there are."""
+        return sum(tag == name for tag, _ in self.elements)
