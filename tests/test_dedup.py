@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import datamerge as dm
-from datamerge.dedup import clusters, cosine, rows
+from datamerge.dedup import clusters, rows
 from datamerge.dedup.duplicates import DuplicatesWarning
 
 
@@ -153,34 +153,6 @@ def brute_pairs(vectors: np.ndarray, floor: float) -> dict[tuple[int, int], floa
     scores = unit @ unit.T
     left, right = np.nonzero(np.triu(scores >= floor, 1))
     return {(i, j): scores[i, j] for i, j in zip(left.tolist(), right.tolist(), strict=True)}
-
-
-@given(
-    seed=st.integers(0, 2**32 - 1),
-    count=st.integers(0, 60),
-    dim=st.integers(1, 40),
-    floor=st.floats(-0.5, 0.999),
-    tile=st.integers(1, 50),
-    stripe=st.integers(1, 50),
-)
-@settings(max_examples=150, deadline=None)
-def test_pairs_equal_brute_force(seed, count, dim, floor, tile, stripe):
-    rng = np.random.default_rng(seed)
-    base = rng.normal(size=(max(count // 3, 1), dim))
-    vectors = base[rng.integers(0, len(base), count)] + rng.normal(size=(count, dim)) * 0.2
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True) + 1e-30
-    vectors = vectors.astype(np.float32)
-    found = {}
-    for start in range(0, count, stripe):
-        for batch in cosine.pairs(vectors, start, min(start + stripe, count), floor, tile):
-            for i, j, score in batch.tolist():
-                assert (i, j) not in found
-                found[i, j] = score
-    expected = brute_pairs(vectors, floor) if count else {}
-    sure = {pair for pair, score in expected.items() if abs(score - floor) > 1e-9}
-    assert sure <= set(found)
-    for pair, score in found.items():
-        assert score == pytest.approx(brute_pairs(vectors, -2)[pair], abs=1e-9)
 
 
 graphs = st.integers(0, 25).flatmap(

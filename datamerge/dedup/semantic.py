@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from dask.tokenize import tokenize
 
 from .. import audit, workdir
+from .._arrays import strings
 from .._version import __version__
-from ..compute import each
 from ..embed import Encoder
 from ..text import TextView, view
 from . import evidence
-from .cosine import Stripe
-from .pairs import PAIR, Pairs
-from .rows import Compared, Extract, extract, has_text
-
-STRIPE, TILE = 2048, 4096
+from .adapt import Ids, id_array
+from .dense import search
+from .digest import digests
+from .pairs import Pairs
+from .rows import Compared, chosen, extract, has_text
 
 
 @dataclass(frozen=True)
@@ -46,10 +51,10 @@ class Semantic:
         kept, rows = extract(df, work, stage="embed", against=against)
         same = rows.first_of_same()
         distinct = np.flatnonzero(same == np.arange(len(rows)))
-        matrix, number = _matrix(embeddings, rows, distinct, self.encoder.dim)
-        found = Pairs(number, _compare(matrix, self.floor, folder))
-        evidence.save(folder, rows, same, found, self._about())
-        matrix.unlink()
+        with _scratch(folder.with_name(f"{folder.name}.cosine")) as scratch:
+            matrix, number = _matrix(embeddings, rows, distinct, self.encoder.dim, scratch)
+            found, dense = search(matrix, self.floor, scratch, rows.old[number])
+            evidence.save(folder, rows, same, Pairs(number, found, dense), self._about())
         return kept
 
     def arguments(self, threshold: float) -> dict[str, Any]:
@@ -76,30 +81,44 @@ class Embed:
     folder: str
 
     def __call__(self, part: pd.DataFrame, number: int) -> dict[str, Any]:
-        found = Extract(self.text, "view")(part, number)
-        path = Path(self.folder) / f"{number:05d}.npy"
-        texts = view(part[part[audit.REASON].isna()], self.text)
-        texts = texts.filter(texts.is_valid()) if texts.null_count else texts
+        alive = chosen(part, part[audit.REASON].isna().to_numpy(dtype=bool))
+        texts = view(alive, self.text)
         present = has_text(texts)
-        _, first, where = np.unique(found["digest"], axis=0, return_index=True, return_inverse=True)
+        rows, texts = chosen(alive, present), texts.filter(pa.array(present))
+        digest = digests(texts, "none")
+        _, first, where = np.unique(digest, axis=0, return_index=True, return_inverse=True)
+        path = Path(self.folder) / f"{number:05d}.npy"
+        ids = id_array(rows["id"])
         if not path.exists():
-            wanted = np.flatnonzero(present)[first]
+            wanted = pa.array(first)
             vectors = self.encoder.encode(texts.take(wanted).to_pylist())
-            _keep(path, _checked(vectors, len(first), self.encoder.dim))
-        # Where a row's vector stands: the partition, and the row in its file.
-        found["place"] = np.column_stack([np.full(len(where), number), where.ravel()])
-        return found
+            _keep(path, _checked(vectors, ids.take(wanted), self.encoder.dim))
+        return {
+            "id": ids,
+            "source": strings(rows["source"]),
+            "chars": pc.utf8_length(texts).to_numpy(),
+            "digest": digest,
+            # Where a row's vector stands: the partition, and the row in its file.
+            "place": np.column_stack([np.full(len(where), number), where.ravel()]),
+            "alive": {str(k): int(n) for k, n in alive["source"].value_counts().items()},
+        }
 
 
-def _checked(vectors: Any, rows: int, dim: int) -> np.ndarray:
+def _checked(vectors: Any, ids: Ids, dim: int) -> np.ndarray:
     """What an encoder gave, if it is what an encoder must give."""
-    vectors = np.asarray(vectors)
-    if vectors.shape != (rows, dim):
-        raise ValueError(f"the encoder gave shape {vectors.shape}, expected {(rows, dim)}")
-    if not np.isfinite(vectors).all():
-        row = int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])
-        raise ValueError(f"the encoder gave NaN or infinity for text {row} of {rows}")
-    return vectors.astype(np.float32, copy=False)
+    try:
+        vectors = np.asarray(vectors)
+    except ValueError as error:
+        raise ValueError(f"the encoder gave vectors that differ in length: {error}") from None
+    expected = (len(ids), dim)
+    if vectors.shape != expected and not (len(ids) == 0 and vectors.size == 0):
+        raise ValueError(f"the encoder gave shape {vectors.shape}, expected {expected}")
+    vectors = vectors.astype(np.float32, copy=False).reshape(expected)
+    finite = np.isfinite(vectors).all(axis=1)
+    if not finite.all():
+        row = int(np.flatnonzero(~finite)[0])
+        raise ValueError(f"the encoder gave NaN or infinity for the text of {ids[row].as_py()!r}")
+    return vectors
 
 
 def _keep(path: Path, vectors: np.ndarray) -> None:
@@ -107,61 +126,38 @@ def _keep(path: Path, vectors: np.ndarray) -> None:
         np.save(file, vectors, allow_pickle=False)
 
 
+@contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    """An empty folder that is gone when the block ends."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def _matrix(
-    folder: Path, rows: Compared, distinct: np.ndarray, dim: int
+    embeddings: Path, rows: Compared, distinct: np.ndarray, dim: int, folder: Path
 ) -> tuple[Path, np.ndarray]:
-    """The vectors of the distinct rows as one file on disk, of unit length, zero rows left out.
+    """The vectors of the distinct rows as one file, partition after partition.
 
     Returns the file and, for each of its rows, the number of the row it stands for.
     """
     place = rows.place[distinct]
-    path = folder / f"matrix-{tokenize(distinct, place)}.npy"
-    order = np.lexsort((place[:, 1], place[:, 0]))  # one partition's vectors after another
-    number = distinct[order]
-    shape = (len(number), dim)
+    order = np.lexsort((place[:, 1], place[:, 0]))
+    number, place = distinct[order], place[order]
+    path = folder / "matrix.npy"
     if not len(number):
-        _keep(path, np.zeros(shape, np.float32))
+        _keep(path, np.zeros((0, dim), np.float32))
         return path, number
-    matrix = np.lib.format.open_memmap(path, "w+", np.float32, shape)
-    filled = 0
-    keep: list[np.ndarray] = []
-    ordered = place[order]
-    for part in np.unique(ordered[:, 0]).tolist():
-        wanted = ordered[ordered[:, 0] == part, 1]
-        vectors = np.load(folder / f"{part:05d}.npy", mmap_mode="r")[wanted]
-        norms = np.linalg.norm(vectors.astype(np.float64), axis=1)
-        good = norms > 0
-        rest = vectors[good] / norms[good, None]
-        matrix[filled : filled + len(rest)] = rest
-        filled += len(rest)
-        keep.append(good)
+    matrix = np.lib.format.open_memmap(path, "w+", np.float32, (len(number), dim))
+    parts, starts = np.unique(place[:, 0], return_index=True)
+    stops = [*starts[1:].tolist(), len(place)]
+    for part, start, stop in zip(parts.tolist(), starts.tolist(), stops, strict=True):
+        vectors = np.load(embeddings / f"{part:05d}.npy", mmap_mode="r")
+        if vectors.ndim != 2 or vectors.shape[1] != dim:
+            raise ValueError(f"kept vectors of shape {vectors.shape}, expected [rows, {dim}]")
+        matrix[start:stop] = vectors[place[start:stop, 1]]
     matrix.flush()
-    del matrix
-    return _shortened(path, filled, shape), number[np.concatenate(keep)]
-
-
-def _shortened(path: Path, rows: int, shape: tuple[int, int]) -> Path:
-    if rows < shape[0]:
-        _keep(path, np.array(np.load(path, mmap_mode="r")[:rows]))
-    return path
-
-
-def _compare(matrix: Path, floor: float, folder: Path) -> np.ndarray:
-    """All pairs at or above the floor, stripe by stripe; each stripe's pairs wait on disk."""
-    rows = np.load(matrix, mmap_mode="r").shape[0]
-    parts = folder.with_name(f"{folder.name}.stripes")
-    parts.mkdir(exist_ok=True)
-    starts = range(0, rows, STRIPE)
-    stripes = [Stripe(str(matrix), a, min(a + STRIPE, rows), floor, TILE) for a in starts]
-    targets = [parts / f"{stripe.start:010d}.npy" for stripe in stripes]
-    each(_write_stripe, list(zip(stripes, map(str, targets), strict=True)), stage="compare")
-    found = [np.load(target) for target in targets]
-    for target in targets:
-        target.unlink()
-    parts.rmdir()
-    return np.concatenate(found) if found else np.zeros(0, PAIR)
-
-
-def _write_stripe(pair: tuple[Stripe, str]) -> int:
-    stripe, target = pair
-    return stripe(target)
+    return path, number

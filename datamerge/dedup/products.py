@@ -1,0 +1,195 @@
+"""Candidates by matrix products, a tile at a time: in bfloat16 through torch, or in float32.
+
+How far a product of unit vectors of dimension d may be off: in float32 by (d + 2) * 2**-24, and
+by 2**-22 for the lengths, which are not one to the last bit. In bfloat16 each factor is off by
+2**-9 of itself, so every product of two by 2**-8 and a little, and the sum of their sizes is at
+most one; the result is rounded by 2**-9 of itself once more. Sums are of float32.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .screen import Vectors
+
+TILE = 4096
+
+
+class Kind(Protocol):
+    """A kind of product."""
+
+    def margin(self, dim: int) -> float:
+        """How far below the true cosine a product may lie."""
+
+    def hold(self, units: np.ndarray) -> Any:
+        """Unit rows where the product is computed."""
+
+    def at_least(
+        self, left: Any, right: Any, bound: float, row: int, column: int
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Places in a tile whose product reaches the bound, and ``row + i < column + j``."""
+
+
+@dataclass(frozen=True)
+class _Block:
+    units: Any
+    groups: np.ndarray
+
+
+class Product:
+    """The screen by products; a tile too large for the memory is halved."""
+
+    def __init__(self, vectors: Vectors, kind: Kind, tile: int = TILE) -> None:
+        self.vectors, self.kind, self.tile = vectors, kind, tile
+
+    def prepare(self, number: int) -> None:
+        """Nothing: rows are read when needed."""
+
+    def block(self, number: int) -> _Block:
+        """A block's rows."""
+        rows = self.vectors.members(number)
+        return _Block(self._units(rows), self.vectors.groups(number)[: len(rows)])
+
+    def _units(self, rows: np.ndarray) -> Any:
+        norms = self.vectors.column("norms")[rows]
+        values = self.vectors.values[rows] / np.where(norms > 0, norms, 1.0)[:, None]
+        return self.kind.hold(values.astype(np.float32))
+
+    def candidates(
+        self, left: _Block, right: _Block, *, diagonal: bool, first_new: int
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Tile by tile."""
+        bound = self.vectors.floor - self.kind.margin(self.vectors.values.shape[1])
+        start = 0
+        while start < len(left.groups):
+            try:
+                found = list(self._stripe(left, right, start, bound, diagonal, first_new))
+            except Exception as error:
+                if not _is_out_of_memory(error) or self.tile == 1:
+                    raise
+                self.tile //= 2
+                continue
+            yield from found
+            start += self.tile
+
+    def _stripe(
+        self,
+        left: _Block,
+        right: _Block,
+        start: int,
+        bound: float,
+        diagonal: bool,
+        first_new: int,
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """The rows of one tile's height with all others."""
+        rows = slice(start, start + self.tile)
+        for column in range(start if diagonal else first_new, len(right.groups), self.tile):
+            columns = slice(column, column + self.tile)
+            if _one_group(left.groups[rows], right.groups[columns]):
+                continue
+            # Off the diagonal every row stands before every column.
+            row = start if diagonal else -len(left.groups)
+            some = self.kind.at_least(left.units[rows], right.units[columns], bound, row, column)
+            for i, j in some:
+                new = j + column >= first_new
+                yield i[new] + start, j[new] + column
+
+
+def _one_group(left: np.ndarray, right: np.ndarray) -> bool:
+    return bool(left[0] >= 0 and (left == left[0]).all() and (right == left[0]).all())
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    torch = sys.modules.get("torch")
+    return isinstance(error, MemoryError) or (
+        torch is not None and isinstance(error, torch.OutOfMemoryError)
+    )
+
+
+class Float32:
+    """NumPy's product, and a compiled look through it."""
+
+    def margin(self, dim: int) -> float:
+        """See above."""
+        return 2 * (dim + 2) * 2.0**-24 + 2.0**-21
+
+    def hold(self, units: np.ndarray) -> np.ndarray:
+        """As they are."""
+        return units
+
+    def at_least(
+        self, left: np.ndarray, right: np.ndarray, bound: float, row: int, column: int
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Scan the tile while it is in the cache."""
+        yield from _scan(left @ right.T, np.float32(bound - 2.0**-24), row, column)
+
+
+def _scan(
+    tile: np.ndarray, bound: Any, row: int, column: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    from ._screen_kernels import at_least
+
+    i, j = np.empty((2, max(1 << 18, tile.shape[1])), np.int32)
+    at = 0
+    while at >= 0:
+        found, at = at_least(tile, bound, i, j, row, column, at)
+        yield i[:found].copy(), j[:found].copy()
+
+
+class Bfloat16:
+    """torch's product on a GPU, or on the processor, where one may have units for it."""
+
+    def __init__(self, device: str | None = None) -> None:
+        import torch
+
+        self._torch = torch
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+    def margin(self, dim: int) -> float:
+        """See above."""
+        return 2.0**-8 + 2.0**-9 + 2.0**-11 + 2 * (dim + 2) * 2.0**-23
+
+    def hold(self, units: np.ndarray) -> Any:
+        """On the device."""
+        return self._torch.from_numpy(units).to(self.device, self._torch.bfloat16)
+
+    def at_least(
+        self, left: Any, right: Any, bound: float, row: int, column: int
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """On a GPU the device looks through the tile; else the compiled scan does."""
+        tile = left @ right.T
+        # Rounded down to 16 bits; those of positive numbers order as whole numbers do.
+        bits = int(np.float32(bound).view(np.int32)) >> 16
+        if self.device.type == "cpu" and bound > 0:
+            yield from _scan(tile.view(self._torch.int16).numpy(), np.int16(bits), row, column)
+            return
+        # The bound as float32 would be rounded up in the comparison: take one step off first.
+        wanted = tile >= bound - 2.0**-8 * abs(bound)
+        i, j = (place.cpu().numpy() for place in self._torch.nonzero(wanted, as_tuple=True))
+        upper = i + row < j + column
+        yield i[upper].astype(np.int32), j[upper].astype(np.int32)
+
+
+@lru_cache(maxsize=1)
+def has_torch() -> bool:
+    """Whether torch is installed."""
+    return importlib.util.find_spec("torch") is not None
+
+
+@lru_cache(maxsize=1)
+def has_gpu() -> bool:
+    """Whether torch sees a GPU; it is not imported where the system has none."""
+    if not (has_torch() and (Path("/dev/nvidiactl").exists() or Path("/dev/kfd").exists())):
+        return False
+    import torch
+
+    return bool(torch.cuda.is_available())

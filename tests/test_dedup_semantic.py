@@ -1,0 +1,257 @@
+"""Pairs by cosine against brute force in float64, whatever the arithmetic."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import dask
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from datamerge.dedup import cosine, dense, int8, products, screen
+from datamerge.dedup.pairs import PAIR
+
+ARITHMETICS = ["float32"]
+if screen.has_vnni():
+    ARITHMETICS.append("int8")
+if importlib.util.find_spec("torch"):
+    ARITHMETICS.append("bfloat16")
+
+
+@pytest.fixture(autouse=True)
+def _workdir(tmp_path):
+    with dask.config.set({"datamerge.workdir": str(tmp_path / "work")}):
+        yield
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    """Blocks of 192 rows: some hundred rows make several."""
+    monkeypatch.setattr(cosine, "BLOCK", 192)
+    monkeypatch.setattr(cosine, "_FEWEST", 2)
+
+
+def brute(vectors: np.ndarray, floor: float) -> dict[tuple[int, int], float]:
+    exact = vectors.astype(np.float64)
+    norms = np.linalg.norm(exact, axis=1)
+    with np.errstate(invalid="ignore"):
+        scores = np.minimum(exact @ exact.T / np.outer(norms, norms), 1.0)
+    left, right = np.nonzero(np.triu(scores >= floor, 1))
+    return {(i, j): scores[i, j] for i, j in zip(left.tolist(), right.tolist(), strict=True)}
+
+
+def as_dict(pairs: np.ndarray) -> dict[tuple[int, int], float]:
+    assert pairs.dtype == PAIR
+    found = {(i, j): score for i, j, score in pairs.tolist()}
+    assert len(found) == len(pairs)
+    assert all(i < j for i, j in found)
+    return found
+
+
+def assert_same(found: dict, vectors: np.ndarray, floor: float) -> None:
+    expected, every = brute(vectors, floor), brute(vectors, -2)
+    sure = {pair for pair, score in expected.items() if score > floor + 1e-12}
+    assert sure <= set(found)
+    for pair, score in found.items():
+        assert score == pytest.approx(every[pair], abs=1e-12)
+        assert every[pair] >= floor - 1e-12
+
+
+def near_copies(rng, count: int, dim: int, spread: float = 0.2) -> np.ndarray:
+    base = rng.normal(size=(max(count // 3, 1), dim))
+    some = base[rng.integers(0, len(base), count)] + rng.normal(size=(count, dim)) * spread
+    return some.astype(np.float32)
+
+
+def all_pairs(vectors: np.ndarray, floor: float, arithmetic: str, **options) -> np.ndarray:
+    with dask.config.set({"datamerge.dedup.arithmetic": arithmetic}):
+        return cosine.all_pairs(vectors, floor, **options)
+
+
+@pytest.mark.parametrize("arithmetic", ARITHMETICS)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    count=st.integers(0, 90),
+    dim=st.integers(1, 400),
+    floor=st.floats(-1, 1),
+    spread=st.sampled_from([0.0, 1e-4, 0.05, 0.3]),
+    size=st.sampled_from([1e-30, 1.0, 1e15]),
+    zeros=st.booleans(),
+)
+@settings(max_examples=60, deadline=None)
+def test_all_pairs_equal_brute_force(seed, count, dim, floor, spread, size, zeros, arithmetic):
+    rng = np.random.default_rng(seed)
+    vectors = (near_copies(rng, count, dim, spread) * size).astype(np.float32)
+    if zeros and count:
+        vectors[rng.integers(0, count, 3)] = 0
+    assert_same(as_dict(all_pairs(vectors, floor, arithmetic)), vectors, floor)
+
+
+@pytest.mark.parametrize("arithmetic", ARITHMETICS)
+@pytest.mark.parametrize(("dim", "floor"), [(3, 0.99), (40, 0.9), (64, 0.5), (384, 0.95), (200, 0)])
+def test_several_blocks(arithmetic, dim, floor, small_blocks):
+    vectors = near_copies(np.random.default_rng(dim), 700, dim)
+    found = as_dict(all_pairs(vectors, floor, arithmetic))
+    assert found
+    assert_same(found, vectors, floor)
+
+
+@pytest.mark.skipif("int8" not in ARITHMETICS, reason="the processor has no AVX-512 VNNI")
+def test_real_blocks_and_a_full_buffer(monkeypatch):
+    """More candidates than a buffer holds, in blocks of the real size."""
+    vectors = near_copies(np.random.default_rng(0), 13_000, 24, spread=0.5)
+    monkeypatch.setattr(screen, "BUFFER", 1 << 16)
+    found = all_pairs(vectors, 0.6, "int8")
+    assert len(found) > 1 << 16
+    np.testing.assert_array_equal(sorted_(found), sorted_(all_pairs(vectors, 0.6, "float32")))
+
+
+def sorted_(pairs: np.ndarray) -> np.ndarray:
+    return np.sort(pairs, order=["left", "right"])
+
+
+@pytest.mark.parametrize("arithmetic", ARITHMETICS)
+def test_ties_at_the_floor_stay(arithmetic):
+    vectors = np.array([[3, 4], [4, 3], [-3, -4], [30, 40], [0, 0]], np.float32)
+    found = as_dict(all_pairs(vectors, 0.96, arithmetic))
+    assert found == {(0, 1): 0.96, (0, 3): 1.0, (1, 3): 0.96}
+
+
+@pytest.mark.parametrize("arithmetic", ARITHMETICS)
+def test_old_rows_and_groups_are_left_out(arithmetic, small_blocks):
+    rng = np.random.default_rng(3)
+    vectors = near_copies(rng, 600, 20)
+    old = rng.random(600) < 0.6
+    group = rng.integers(-1, 3, 600).astype(np.int32)
+    found = as_dict(all_pairs(vectors, 0.5, arithmetic, old=old, group=group))
+    expected = {
+        (i, j)
+        for i, j in brute(vectors, 0.5)
+        if not (old[i] and old[j]) and (group[i] != group[j] or group[i] < 0)
+    }
+    assert set(found) == expected
+
+
+@pytest.mark.parametrize("arithmetic", ARITHMETICS)
+def test_scores_are_the_same_bits_on_all_schedulers(arithmetic, small_blocks):
+    vectors = near_copies(np.random.default_rng(5), 500, 100)
+    expected = sorted_(all_pairs(vectors, 0.8, "float32"))
+    order = np.random.default_rng(6).permutation(500)
+    for scheduler in ("threads", "synchronous"):
+        with dask.config.set(scheduler=scheduler):
+            np.testing.assert_array_equal(sorted_(all_pairs(vectors, 0.8, arithmetic)), expected)
+            shuffled = all_pairs(vectors[order], 0.8, arithmetic)
+    ends = np.sort(np.stack([order[shuffled["left"]], order[shuffled["right"]]]), axis=0)
+    shuffled["left"], shuffled["right"] = ends
+    np.testing.assert_array_equal(sorted_(shuffled), expected)
+
+
+def test_not_finite_and_wrong_shapes_are_errors():
+    vectors = np.ones((5, 3), np.float32)
+    vectors[2, 1] = np.nan
+    with pytest.raises(ValueError, match="row 2 .*NaN"):
+        cosine.all_pairs(vectors, 0.5)
+    with pytest.raises(ValueError, match="expected"):
+        cosine.all_pairs(np.ones(4, np.float32), 0.5)
+
+
+def test_too_many_pairs_are_an_error():
+    vectors = np.ones((300, 3), np.float32)
+    with pytest.raises(ValueError, match="too many to keep; raise floor="):
+        cosine.all_pairs(vectors, 0.5, most=1000)
+
+
+def test_arithmetic_that_is_not_known():
+    with pytest.raises(ValueError, match="one of int8, bfloat16, float32"):
+        all_pairs(np.ones((3, 3), np.float32), 0.5, "int4")
+
+
+@pytest.mark.parametrize("kind", ["float32", "bfloat16"])
+def test_out_of_memory_halves_the_tile(kind, monkeypatch):
+    if kind not in ARITHMETICS:
+        pytest.skip("torch is not installed")
+    name = {"float32": "Float32", "bfloat16": "Bfloat16"}[kind]
+    of = getattr(products, name)
+    sizes = []
+    original = of.at_least
+
+    def short_of_memory(self, left, right, *rest):
+        sizes.append(len(left) * len(right))
+        if len(left) * len(right) > 1000:
+            if kind == "float32":
+                raise MemoryError
+            import torch
+
+            raise torch.OutOfMemoryError
+        return original(self, left, right, *rest)
+
+    monkeypatch.setattr(of, "at_least", short_of_memory)
+    vectors = near_copies(np.random.default_rng(1), 200, 30)
+    assert_same(as_dict(all_pairs(vectors, 0.8, kind)), vectors, 0.8)
+    assert max(sizes) > 1000 > min(sizes)
+
+
+@pytest.mark.skipif("int8" not in ARITHMETICS, reason="the processor has no AVX-512 VNNI")
+@given(seed=st.integers(0, 2**32 - 1), dim=st.integers(1, 200), floor=st.floats(-0.9, 0.99))
+@settings(max_examples=25, deadline=None)
+def test_bounds_hold_at_every_stage(seed, dim, floor):
+    """No pair is given up that reaches the floor, even where nothing but the bound decides."""
+    rng = np.random.default_rng(seed)
+    vectors = near_copies(rng, 64, dim, spread=0.3)
+    norms = np.linalg.norm(vectors.astype(np.float64), axis=1)
+    turn = int8.Turn.of(vectors, norms, floor)
+    block = int8.prepared(turn, vectors, norms, np.arange(64), floor, 192)[0]
+    q = block["y"][:, 0].transpose(2, 0, 1).copy().view(np.uint8).reshape(64, -1).astype(int) - 128
+    sums = np.zeros((64, 64), int)
+    reach = np.array([sorted(pair) for pair in brute(vectors, floor)], int).reshape(-1, 2)
+    a = block["a"][:, :, :6].transpose(0, 2, 1).reshape(-1, len(turn.stages))[:64]
+    b = block["b"][0].T
+    start = 0
+    for stage, end in enumerate(turn.stages):
+        part = q[:, start:end]
+        sums += part @ (part + 128).T + a[:, stage][:, None] + b[:, stage][None]
+        assert (sums[reach[:, 0], reach[:, 1]] >= 0).all()
+        start = end
+
+
+def test_dense_groups_and_listed_pairs_are_all_pairs(tmp_path, monkeypatch):
+    rng = np.random.default_rng(8)
+    monkeypatch.setattr(dense, "FEWEST_PAIRS", 4000)
+    monkeypatch.setattr(dense, "PAIRS_PER_ROW", 2)
+    centres = rng.normal(size=(3, 32))
+    copies = [
+        c + rng.normal(size=(n, 32)) * 0.05 for c, n in zip(centres, (300, 200, 80), strict=True)
+    ]
+    vectors = np.concatenate([*copies, near_copies(rng, 220, 32)]).astype(np.float32)
+    vectors = vectors[rng.permutation(len(vectors))]
+    np.save(tmp_path / "vectors.npy", vectors)
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    found, groups = dense.search(tmp_path / "vectors.npy", 0.9, folder)
+    assert groups is not None and len(np.unique(groups.group)) >= 2
+    np.testing.assert_array_equal(groups.arrays["vectors"], vectors[groups.item])
+    listed, inside = as_dict(found), {}
+    for one in np.unique(groups.group):
+        items = np.sort(groups.item[groups.group == one])
+        inside |= {
+            (i, j): 1.0 for n, i in enumerate(items.tolist()) for j in items[n + 1 :].tolist()
+        }
+    expected = brute(vectors, 0.9)
+    assert not set(listed) & set(inside)
+    assert set(listed) | set(inside) == set(expected)
+    assert len(listed) < len(expected) / 3
+
+
+def test_loose_crowds_are_an_error(tmp_path, monkeypatch):
+    """All close to one direction, but not close enough to it for a group."""
+    monkeypatch.setattr(dense, "FEWEST_PAIRS", 1000)
+    monkeypatch.setattr(dense, "PAIRS_PER_ROW", 1)
+    rng = np.random.default_rng(9)
+    rest = rng.normal(size=(3000, 200)) / np.sqrt(200)
+    vectors = np.column_stack([np.full(3000, np.sqrt(0.91)), rest * np.sqrt(0.09)])
+    np.save(tmp_path / "vectors.npy", vectors.astype(np.float32))
+    (tmp_path / "scratch").mkdir()
+    with pytest.raises(ValueError, match="too many to keep"):
+        dense.search(tmp_path / "vectors.npy", 0.9, tmp_path / "scratch")
