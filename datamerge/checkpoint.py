@@ -1,4 +1,4 @@
-"""A lazy frame written down once, so that what comes after need not compute it again.
+"""A costly lazy frame written down once, so that what comes after need not compute it again.
 
 Each partition is one Arrow file in the work directory, under the name of the frame's own
 expression; a partition that is already there is not made again, so a killed run goes on.
@@ -10,6 +10,7 @@ import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import dask.dataframe as dd
 import pandas as pd
@@ -52,7 +53,8 @@ def _dtypes(kind: pa.DataType) -> object:
 def keep(df: dd.DataFrame) -> dd.DataFrame:
     """The same frame, read from its checkpoint, which is made now where it is missing.
 
-    A frame that only marks duplicates on top of a checkpoint is cheap, and left as it is.
+    A frame that only marks duplicates on top of a checkpoint is cheap, and left as it is. So is
+    one that only reads columns of local Parquet files, which a checkpoint would be a copy of.
     """
     if not _is_costly(df):
         return df
@@ -82,10 +84,22 @@ def keep(df: dd.DataFrame) -> dd.DataFrame:
 
 
 def _is_costly(df: dd.DataFrame) -> bool:
-    operands = [operand for node in audit.nodes(df) for operand in node.operands]
-    if not any(isinstance(operand, LoadKept) for operand in operands):
+    nodes = list(audit.nodes(df))
+    operands = [operand for node in nodes for operand in node.operands]
+    if any(isinstance(o, audit.Step) and not o.is_lookup for o in operands):
         return True
-    return any(isinstance(o, audit.Step) and not o.is_lookup for o in operands)
+    return not any(isinstance(o, LoadKept) for o in operands) and not all(map(_is_cheap, nodes))
+
+
+def _is_cheap(node: Any) -> bool:
+    """Whether doing it again takes less than reading its rows from a checkpoint would."""
+    kind = type(node).__name__
+    if kind == "FromMap":
+        read_again = getattr(node.func, "is_cheap", None)
+        return read_again is not None and all(map(read_again, *node.iterables))
+    if kind == "MapPartitions":
+        return bool(getattr(node.func, "is_lookup", False))
+    return kind in ("ArrowStringConversion", "Concat")
 
 
 @dataclass(frozen=True)

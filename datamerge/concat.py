@@ -64,6 +64,7 @@ class _Align:
     columns: tuple[tuple[str, Any], ...]
 
     __name__ = "align"
+    is_lookup = True  # cheap enough to be done again rather than kept on disk
 
     def __call__(self, part: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, get_args
 
 from ..embed import Encoder
@@ -9,13 +11,27 @@ from ..embed import encoder as make_encoder
 from ..text import TextView, readable
 from . import sets
 from .bands import Bands
+from .digest import Normal
 from .duplicates import Duplicates, DuplicatesWarning
 from .exact import Exact
-from .rows import Normal
+from .media import Media, MediaDuplicates, MediaWarning
+from .media_files import Opener
+from .pixels import need_pillow
 from .semantic import Semantic
 from .shingles import Unit
 
-__all__ = ["Bands", "Duplicates", "DuplicatesWarning", "exact", "jaccard", "minhash", "semantic"]
+__all__ = [
+    "Bands",
+    "Duplicates",
+    "DuplicatesWarning",
+    "MediaDuplicates",
+    "MediaWarning",
+    "exact",
+    "jaccard",
+    "media",
+    "minhash",
+    "semantic",
+]
 
 
 def exact(df: Any, *, text: TextView = "chat", normalise: Normal = "loose") -> Duplicates:
@@ -27,14 +43,17 @@ def exact(df: Any, *, text: TextView = "chat", normalise: Normal = "loose") -> D
         Live rows with some text are compared; rows with none, or only white space, are not.
     text : {"chat", "prompt", "response"} or column name
         What is compared. Two whole chats are the same when roles, contents and tool calls are.
-    normalise : {"loose", "none"}
-        ``loose``: Unicode NFC, lower case, every run of white space as one blank. ``none``:
-        byte for byte.
+    normalise : {"loose", "words", "none"}
+        ``loose``: Unicode NFC, lower case, every run of white space as one blank, none at the
+        ends. ``words``: NFKC, lower case, letters and digits alone, every run of anything else
+        as one blank. ``none``: byte for byte. Of a chat each turn's content is so normalised;
+        roles and other fields are compared byte for byte.
 
     Returns
     -------
     Duplicates
-        Lazy: pairs are found when asked for. Equality is that of the 128-bit xxh3 hash.
+        Lazy: pairs are found when asked for. Equality is that of a 128-bit hash of the
+        normalised text, MurmurHash3_x64_128; no text leaves its partition.
 
     Examples
     --------
@@ -101,6 +120,82 @@ def jaccard(
     readable(text, df.columns)
     shingling = sets.shingling(ngram, unit)
     return Duplicates(df, sets.Jaccard(text, shingling, sets.lowest(threshold, floor)), threshold)
+
+
+def media(
+    df: Any,
+    *,
+    columns: str | Sequence[str] = ("images", "videos"),
+    root: str | Path | None = None,
+    pixels: bool = True,
+    text: TextView | None = None,
+    remote: bool = False,
+    storage_options: Mapping[str, Any] | None = None,
+) -> MediaDuplicates:
+    """Find rows whose images and videos are the same.
+
+    Two rows are duplicates when all their media are, one after the other and column by column.
+    Rows without media are not compared.
+
+    Parameters
+    ----------
+    df : Dask or pandas DataFrame
+        Live rows with media are compared.
+    columns : str or sequence of str
+        Where media are: columns of the frame, or fields of the records that
+        :func:`datamerge.read` has put into ``meta``; ``messages`` stands for the images and
+        videos among the parts of messages. A value is a path, bytes, a ``data:`` url, a dict with
+        ``bytes`` or ``path`` as Hugging Face data sets hold them, or a list of those.
+    root : str or path, optional
+        The folder that paths are relative to. Nothing outside it is opened then: absolute paths,
+        ``..`` and links that lead out are refused. By default paths are taken as they are.
+    pixels : bool
+        Compare images by their pixels, turned as their EXIF data say: the same picture as PNG and
+        as WebP, or with other metadata, is the same. It needs Pillow, the extra ``media``. Videos,
+        animations, and files Pillow does not know are compared byte for byte.
+    text : {"chat", "prompt", "response"} or column name, optional
+        The text that must agree as well, but for case and white space. By default it is ignored:
+        the same image with another question is a duplicate.
+    remote : bool
+        Fetch media that urls (http, s3, …) stand for. Data sets come from strangers: this lets
+        them choose what your machine asks for.
+    storage_options : mapping, optional
+        Passed to fsspec for ``root`` and urls.
+
+    Returns
+    -------
+    MediaDuplicates
+        Lazy. Media that are missing or cannot be read (damaged, or of more than 67 million
+        pixels) are listed in ``unreadable``, and their rows have no duplicates.
+
+    Warns
+    -----
+    MediaWarning
+        Media could not be read, or there were none.
+
+    Raises
+    ------
+    ImportError
+        ``pixels`` without Pillow.
+
+    Examples
+    --------
+    >>> import pandas as pd, datamerge as dm
+    >>> pets = pd.DataFrame({"images": [[b"cat"], [b"dog"], b"cat"]})
+    >>> dm.dedup.media(pets, pixels=False).decisions()[["id", "witness"]].values.tolist()
+    [[2, 0]]
+    """
+    names = (columns,) if isinstance(columns, str) else tuple(columns)
+    if "meta" not in df.columns and not set(names) & set(df.columns):
+        known = ", ".join(map(str, df.columns))
+        raise ValueError(f"the frame has none of the columns {', '.join(names)}; it has {known}")
+    if text is not None:
+        readable(text, df.columns)
+    if pixels:
+        need_pillow()
+    opener = Opener(None if root is None else str(root), remote, dict(storage_options or {}))
+    finder: Any = Media(names, opener, pixels, text)
+    return MediaDuplicates(df, finder, 1.0)
 
 
 def minhash(

@@ -43,20 +43,20 @@ def adapted(df: Any) -> Any:
 
 
 def _of_index(index: pd.Index) -> Any:
-    column = index.to_series().reset_index(drop=True) if index.nlevels == 1 else None
+    if index.nlevels > 1:
+        raise ValueError("the frame has no column id, and its index has several levels")
+    column = index.to_series().reset_index(drop=True)
     try:
-        ids = None if column is None else id_array(column)
+        ids = id_array(column)
     except ValueError as error:
         raise ValueError(
             f"the frame has no column id, and its index will not do: {error}"
         ) from None
-    if ids is None:
-        raise ValueError("the frame has no column id, and its index has several levels")
-    again = column[column.duplicated()] if column is not None else []
-    if len(again):
+    if not index.is_unique:
+        twice = column[column.duplicated()].tolist()[0]
         raise ValueError(
-            f"the frame has no column id, and {again.tolist()[0]!r} stands in its index more than "
-            "once; df.reset_index(drop=True) numbers the rows"
+            f"the frame has no column id, and {twice!r} stands in its index more than once; "
+            "df.reset_index(drop=True) numbers the rows"
         )
     return ids.to_numpy() if ids.type == pa.int64() else STRING.__from_arrow__(ids)
 
@@ -123,9 +123,9 @@ def _messages(column: pd.Series, part: pd.DataFrame) -> pd.Series:
             said, content, beside, *_ = read({"messages": value})[0]
         except RecordError as error:
             raise ValueError(f"id {part['id'].iloc[row]!r}: {error}") from None
-        roles += said
-        contents += content
-        extras += beside or [None] * len(said)
+        roles += said or []
+        contents += content or []
+        extras += beside or [None] * len(said or [])
         offsets.append(len(roles))
     array = messages_array(np.array(offsets), roles, contents, extras, missing)
     return messages_column(array, column.index)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,29 +17,54 @@ FEW = 20_000  # below this compiled code takes longer to load than it saves
 _POSITION = re.compile(r"^(.*)#(\d+)(?:\.(\d+))?$", re.DOTALL)
 
 
-def natural_order(ids: Ids) -> np.ndarray:
+def natural_order(ids: Ids, *, unique: bool = True) -> np.ndarray:
     """The order of ids by file, then by position as a number: ``#9`` comes before ``#10``.
 
     Ids that are integers are in the order of numbers. What does not end in ``#`` and a number
-    (``#9.1`` is the second row of record 9) is a file without positions.
+    (``#9.1`` is the second row of record 9) is a file without positions. Of ``#1`` and
+    ``#01`` the spelling decides. The same id twice is an error, unless ``unique`` is false.
     """
+    keys = _keys(ids)
+    order = _sorted(keys)
+    tied = np.logical_and.reduce([key[order[1:]] == key[order[:-1]] for key in keys])
+    return _by_spelling(ids, order, tied, unique) if tied.any() else order
+
+
+def _keys(ids: Ids) -> tuple[np.ndarray, ...]:
+    """What ids are sorted by, the first key first."""
     if ids.type == pa.int64():
-        return _sorted(ids.to_numpy())
+        return (ids.to_numpy(),)
     names, run, position, part = _split(ids)
     encoded = names.dictionary_encode()
     rank = np.empty(len(encoded.dictionary), np.int64)
     rank[pc.sort_indices(encoded.dictionary).to_numpy()] = np.arange(len(rank))
-    return _sorted(rank[encoded.indices.to_numpy()][run], position, part)
+    return rank[encoded.indices.to_numpy()][run], position, part
 
 
-def _sorted(*keys: np.ndarray) -> np.ndarray:
-    """The stable order by these keys, the first one first; no work where it is their own."""
+def _sorted(keys: tuple[np.ndarray, ...]) -> np.ndarray:
+    """The stable order by these keys; no work where it is their own."""
     tied = np.ones(max(len(keys[0]) - 1, 0), bool)
     for key in keys:
         if (tied & (key[1:] < key[:-1])).any():
             return np.lexsort(keys[::-1])
         tied &= key[1:] == key[:-1]
     return np.arange(len(keys[0]))
+
+
+def _by_spelling(ids: Ids, order: np.ndarray, tied: np.ndarray, unique: bool) -> np.ndarray:
+    """The order, where ids that stand for one position are in the order of their spelling."""
+    group = np.concatenate([[0], np.cumsum(~tied)])
+    some = np.flatnonzero(np.append(tied, False) | np.append(False, tied))
+    spelt = ids.take(pa.array(order[some])).to_pylist()
+    keys = list(zip(group[some].tolist(), spelt, strict=True))
+    places = sorted(range(len(some)), key=keys.__getitem__)
+    for one, next_one in pairwise(places):
+        if unique and keys[one] == keys[next_one]:
+            raise ValueError(
+                f"id {spelt[one]!r} stands in the frame more than once; ids must be unique"
+            )
+    order[some] = order[some[places]]
+    return order
 
 
 def _split(ids: pa.LargeStringArray) -> tuple[pa.Array, np.ndarray, np.ndarray, np.ndarray]:
@@ -89,18 +115,6 @@ def _ranked(numbers: list[int]) -> np.ndarray:
     except OverflowError:
         rank = {number: place for place, number in enumerate(sorted(set(numbers)))}
         return np.array([rank[number] for number in numbers], np.int64)
-
-
-def unique(ids: Ids) -> None:
-    """Raise where an id stands twice among ids in natural order, in which equal ones are apart.
-
-    (``#01`` and ``#1`` are one position and two ids.)
-    """
-    if not len(ids) or pc.count_distinct(ids).as_py() == len(ids):
-        return
-    seen: set[Any] = set()
-    twice = next(key for key in ids.to_pylist() if key in seen or seen.add(key))
-    raise ValueError(f"id {twice!r} stands in the frame more than once; ids must be unique")
 
 
 @cache

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import dask.threaded
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from dask._task_spec import Task
+from dask.base import get_scheduler
 
 from .. import audit, checkpoint
 from .._arrays import strings, turns
-from ..compute import each_partition
-from ..text import TextView, view
+from ..compute import client, each_partition
+from ..text import TextView, readable, view
 from .adapt import Ids, adapted, id_array, readable_part
-from .digest import Normal, chat_digests, digests
+from .digest import Normal, buffers, chat_digests, digests
 from .digest import normalised as normalised
-from .ids import natural_order, unique
+from .earlier import earlier_frames
+from .ids import natural_order
 
+SHARE = 100_000  # rows of a pandas frame that are worked on at once
 What = Literal["loose", "words", "none", "view"]  # "view": the text alone, whoever says what
 
 
@@ -39,6 +45,7 @@ class Compared:
     place: np.ndarray
     old: np.ndarray
     alive: dict[str, int]
+    notes: tuple[Any, ...] = ()  # what the work had to tell of each partition of the frame
 
     def __len__(self) -> int:
         return len(self.id)
@@ -100,8 +107,13 @@ def chosen(part: pd.DataFrame, flags: np.ndarray) -> pd.DataFrame:
 
 def has_text(texts: pa.LargeStringArray) -> np.ndarray:
     """Boolean per text: is there anything in it but white space?"""
-    filled = pc.not_equal(pc.utf8_trim_whitespace(texts), "")
-    return pc.fill_null(filled, False).to_numpy(zero_copy_only=False)
+    data, offsets = buffers(texts)
+    present = np.diff(offsets) > 0
+    present[present] = data[offsets[:-1][present]] - np.uint8(33) < 94  # visible ASCII first
+    unsure = pa.array(~present)
+    filled = pc.not_equal(pc.utf8_trim_whitespace(texts.filter(unsure)), "")
+    present[~present] = pc.fill_null(filled, False).to_numpy(zero_copy_only=False)
+    return present
 
 
 Work = Callable[[pd.DataFrame, int], dict[str, Any]]
@@ -111,25 +123,49 @@ def extract(df: Any, work: Work, *, stage: str, against: Any = None) -> tuple[An
     """Do the work on every partition; returns the frame it was done on, and the rows in order.
 
     A Dask frame is written down first (see :mod:`datamerge.checkpoint`), since what follows
-    would compute it again. Partitions of ``against`` are numbered after those of the frame.
+    would compute it again. Partitions of ``against``, a frame, the folder of an output or a
+    list of those, are numbered after those of the frame.
+    A large pandas frame is worked on in shares.
     """
     kept, new = _worked(df, work, stage, 0)
-    old = [] if against is None else _worked(against, work, stage, len(new))[1]
+    old: list[dict[str, Any]] = []
+    for frame in earlier_frames(against):
+        if (text := getattr(work, "text", None)) is not None:
+            readable(text, frame.columns)
+        old += _worked(frame, work, stage, len(new) + len(old))[1]
     return kept, _joined(new, old)
 
 
 def _worked(df: Any, work: Work, stage: str, first: int) -> tuple[Any, list[dict[str, Any]]]:
     df = adapted(df)
+    if not isinstance(df, pd.DataFrame):
+        df = checkpoint.keep(df)
+    return df, each_result(df, _Numbered(work, first), stage=stage)
+
+
+def each_result(df: Any, work: Callable[[pd.DataFrame, int], Any], *, stage: str) -> list[Any]:
+    """The work's result for each partition; of a pandas frame for each share, in threads."""
     if isinstance(df, pd.DataFrame):
-        return df, [_Numbered(work, first, "")(df, 0)]
-    kept = checkpoint.keep(df)
+        return _in_hand(df, work)
     found = {
         number: result
         for _, number, result in each_partition(
-            kept, _Numbered(work, first), stage=stage, rows=lambda result: len(result["id"])
+            checkpoint.keep(df), work, stage=stage, rows=_compared_rows
         )
     }
-    return kept, [found[number] for number in sorted(found)]
+    return [found[number] for number in sorted(found)]
+
+
+def _compared_rows(result: Any) -> int:
+    return len(result["id"]) if isinstance(result, dict) else 0
+
+
+def _in_hand(df: pd.DataFrame, work: Callable[[pd.DataFrame, int], Any]) -> list[Any]:
+    id_array(df["id"])  # an error tells the row of the frame
+    shares = [df.iloc[start : start + SHARE] for start in range(0, max(len(df), 1), SHARE)]
+    tasks = {("share", n): Task(("share", n), work, part, n) for n, part in enumerate(shares)}
+    get = dask.threaded.get if client() else get_scheduler() or dask.threaded.get
+    return list(get(tasks, list(tasks)))
 
 
 @dataclass(frozen=True)
@@ -146,27 +182,41 @@ class _Numbered:
 
 def _joined(new: list[dict[str, Any]], before: list[dict[str, Any]]) -> Compared:
     results = before + new
+    kinds = {result["id"].type for result in results}
+    if len(kinds) > 1:
+        raise ValueError(_two_kinds(new[0]["id"].type))
     ids = pa.concat_arrays([result["id"] for result in results])
-    old = np.arange(len(ids)) < sum(len(result["id"]) for result in before)
-    order = natural_order(ids)
-    order = order[np.argsort(~old[order], kind="stable")]
-    alive: dict[str, int] = {}
-    for result in new:
-        for source, rows in result["alive"].items():
-            alive[source] = alive.get(source, 0) + rows
+    known = sum(len(result["id"]) for result in before)
+    order = natural_order(ids.slice(known)) + known
+    if known:
+        order = np.concatenate([natural_order(ids.slice(0, known), unique=False), order])
+    is_sorted = bool((order[1:] > order[:-1]).all())
 
     def column(name: str) -> np.ndarray:
-        return np.concatenate([result[name] for result in results])[order]
+        values = np.concatenate([result[name] for result in results])
+        return values if is_sorted else values[order]
 
-    taken = ids.take(pa.array(order))
-    unique(taken.slice(int(old.sum())))
-    sources = pa.concat_arrays([result["source"] for result in results]).take(pa.array(order))
+    def strings_of(values: pa.Array) -> pa.Array:
+        return values if is_sorted else values.take(pa.array(order))
+
+    alive: Counter[str] = Counter()
+    for result in new:
+        alive.update(result["alive"])
     return Compared(
-        taken,
-        sources,
+        strings_of(ids),
+        strings_of(pa.concat_arrays([result["source"] for result in results])),
         column("chars"),
         column("digest"),
         column("place"),
-        old[order],
+        np.arange(len(ids)) < known,
         dict(sorted(alive.items())),
+        tuple(result["note"] for result in results if "note" in result),
+    )
+
+
+def _two_kinds(kind: pa.DataType) -> str:
+    here, there = ("integers", "strings") if kind == pa.int64() else ("strings", "integers")
+    return (
+        f"ids are {here} in the frame and {there} in what it is compared against (or differ "
+        'between its partitions); make them one kind: df.assign(id=df["id"].astype("string"))'
     )

@@ -44,6 +44,11 @@ class Columns:
     odd: np.ndarray
 
 
+def is_columnar(schema: Schema) -> bool:
+    """Whether batches of this schema can be read as columns, if they hold nothing odd."""
+    return schema.type in _SAID
+
+
 def read_columns(batch: pa.RecordBatch, schema: Schema) -> Columns | None:
     """The batch as rows; None where this schema, or these columns, need the reader."""
     names = dict(schema.fields)

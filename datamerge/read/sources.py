@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from fsspec.core import has_magic, url_to_fs
+from fsspec.implementations.local import LocalFileSystem
 
 from .formats import COMPRESSIONS, FORMATS, extension
 from .splits import configured, matching, of_split, training
@@ -39,6 +40,11 @@ class File:
     def open(self) -> Any:
         """The file's bytes as stored, seekable."""
         return self.fs.open(self.path, "rb")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether reading it again costs no download."""
+        return isinstance(self.fs, LocalFileSystem)
 
     @property
     def key(self) -> tuple[Any, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -22,6 +22,8 @@ from ..audit import DETAIL, MALFORMED, REASON
 from .records import kept_table, native, sayable
 
 Format = Literal["parquet", "jsonl"]
+# Columns in which to look for repeated values is in vain.
+SELDOM_REPEATED = ("id", "text", "content", "value", "drop_detail")
 SUFFIX = {"parquet": "parquet", "jsonl": "jsonl"}
 
 
@@ -83,7 +85,7 @@ class WritePart:
         reason = strings(part[REASON])
         kept = reason.is_null().to_numpy(zero_copy_only=False)
         malformed = pc.fill_null(pc.equal(reason, MALFORMED), False).to_numpy(zero_copy_only=False)
-        self._kept(part[kept], number)
+        self._kept(part, kept, number)
         self._removed(part[~kept & ~malformed], number)
         self._malformed(part[malformed], number)
         tally = tally_of(part)
@@ -91,16 +93,19 @@ class WritePart:
             file.write(orjson.dumps(tally, option=orjson.OPT_SORT_KEYS))
         return tally
 
-    def _kept(self, part: pd.DataFrame, number: int) -> None:
-        if not len(part) and number:
+    def _kept(self, part: pd.DataFrame, kept: np.ndarray, number: int) -> None:
+        if not kept.any() and number:
             return  # the first part is written even when empty: it carries the columns
         name = f"data/part-{number:05d}.{SUFFIX[self.target.format]}"
         with self.target.replacing(name) as file:
             if self.target.format == "jsonl":
-                for record in native(part, self.target.schema):
+                for record in native(part[kept], self.target.schema):
                     file.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
+            elif self.target.schema:
+                write_parquet(kept_table(part[kept], self.target.schema), file)
             else:
-                write_parquet(kept_table(part, self.target.schema), file)
+                table = kept_table(part, None)  # Arrow picks rows faster than pandas
+                write_parquet(table if kept.all() else table.filter(pa.array(kept)), file)
 
     def _removed(self, part: pd.DataFrame, number: int) -> None:
         if len(part):
@@ -119,9 +124,26 @@ def write_parquet(table: pa.Table, file: BinaryIO) -> None:
 
     Without rows there is no row group either: one of no rows trips up some readers.
     """
-    with pq.ParquetWriter(file, table.schema, compression="zstd", write_statistics=False) as writer:
+    repeated = [
+        path for path in _leaves(table.schema) if path.split(".")[-1] not in SELDOM_REPEATED
+    ]
+    with pq.ParquetWriter(
+        file, table.schema, compression="zstd", write_statistics=False, use_dictionary=repeated
+    ) as writer:
         if table.num_rows:
             writer.write_table(table, row_group_size=20_000)
+
+
+def _leaves(fields: Iterable[pa.Field], above: str = "") -> Iterator[str]:
+    """The paths of the columns, as Parquet names them."""
+    for one in fields:
+        path, kind = f"{above}{one.name}", one.type
+        while pa.types.is_list(kind) or pa.types.is_large_list(kind):
+            path, kind = f"{path}.list.element", kind.value_type
+        if pa.types.is_struct(kind):
+            yield from _leaves(kind.fields, f"{path}.")
+        else:
+            yield path
 
 
 def _malformed_records(part: pd.DataFrame) -> Iterator[dict[str, Any]]:
@@ -140,9 +162,10 @@ def _malformed_records(part: pd.DataFrame) -> Iterator[dict[str, Any]]:
 def tally_of(part: pd.DataFrame) -> dict[str, Any]:
     """Rows, and tokens where counted, by source and reason; the reason of a kept row is ''."""
     keys = pd.DataFrame({"source": part["source"], "reason": part[REASON].fillna("")})
-    tokens = part["tokens"] if "tokens" in part.columns else pd.Series(pd.NA, index=part.index)
-    known = pd.to_numeric(tokens, errors="coerce")
-    grouped = keys.assign(rows=1, tokens=known.fillna(0).astype(np.int64)).groupby(
+    tokens: Any = 0
+    if "tokens" in part.columns:
+        tokens = pd.to_numeric(part["tokens"], errors="coerce").fillna(0).astype(np.int64)
+    grouped = keys.assign(rows=1, tokens=tokens).groupby(
         ["source", "reason"], sort=True, observed=True
     )
     found: dict[str, Any] = {}
