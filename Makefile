@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 STAMP = $(VENV)/.installed-$(subst $(comma),-,$(1))
 comma := ,
 
-.PHONY: help demo test lint format bench docs clean
+.PHONY: help demo test lint format bench bench-dedup docs clean
 
 help:  ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(call STAMP,base)  ## Merge the bundled sample and show what became of every row
 	$(BIN)/datamerge demo --out out/demo
@@ -29,6 +29,10 @@ format: $(call STAMP,$(EXTRAS))  ## Put the code into the house's style
 bench: $(call STAMP,$(EXTRAS))  ## Time the main job against its peers
 	$(BIN)/pip install -q -c constraints.txt -r benchmarks/requirements.txt
 	$(BIN)/python benchmarks/pipeline.py
+
+bench-dedup: $(call STAMP,$(EXTRAS))  ## Time deduplication against its peers, about 25 minutes
+	$(BIN)/pip install -q -c constraints.txt -r benchmarks/requirements-dedup.txt
+	$(BIN)/python benchmarks/dedup.py
 
 docs: $(call STAMP,docs)  ## Build the documentation into site/
 	$(BIN)/sphinx-build -W -q -b html docs site
