@@ -202,7 +202,7 @@ def in_a_new_process(code: str, **environment: str) -> subprocess.CompletedProce
 def test_importing_and_encoding_loads_nothing_heavy():
     done = in_a_new_process(
         "import sys, datamerge.embed as e; e.encoder().encode(['a text']); "
-        "heavy = {'torch', 'transformers', 'tokenizers', 'huggingface_hub', 'cudf', 'numba'}; "
+        "heavy = {'torch', 'transformers', 'tokenizers', 'huggingface_hub', 'cudf'}; "
         "print(sorted(heavy & set(sys.modules)))"
     )
     assert done.stdout.strip() == "[]"

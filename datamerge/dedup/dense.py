@@ -21,7 +21,7 @@ FEWEST_PAIRS, PAIRS_PER_ROW = 2_000_000, 64
 # And so many times that are too many altogether.
 TOO_MANY = 16
 
-_LEFT, _MORE_LEFT, _RIGHT = 1024, 4096, 12_288
+_LEFT, _MORE_LEFT, _RIGHT = 512, 4096, 8192
 _LEADERS, _SMALLEST, _TRIES = 256, 64, 32
 _ROWS = 1 << 17
 

@@ -22,7 +22,7 @@ import numpy as np
 CHUNK, ROWS, COLUMNS = 32, 6, 64
 # Where giving up is tried, in dimensions.
 _STAGES = (32, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
-_SAMPLE = 8192
+_SAMPLE = 4096
 # Above this length components are approximated: that costs d**2 instead of d**3.
 _EXACT = 768
 # What rows that take part in nothing begin with. More than any sum of products.

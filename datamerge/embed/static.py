@@ -11,15 +11,15 @@ from pathlib import Path
 
 import numpy as np
 
-from .words import WordRows, distinct_words
+from .words import WordRows
 
 _SHIPPED = Path(__file__).parents[1] / "assets" / "static"
 _FILES = ("table.npy", "vocab.txt")
 # Part of the fingerprint: raise it when the same table would give other vectors.
 _VERSION = b"words-1"
 
-# Texts whose words are gathered at a time: their rows stay in the processor's cache.
-_AT_ONCE = 64
+# Texts whose words are looked up at a time, by one thread of a process.
+_AT_ONCE = 256
 
 
 class StaticEncoder:
@@ -94,14 +94,15 @@ class StaticEncoder:
         vectors = np.zeros((len(texts), table.dim), np.float32)
         for start in range(0, len(texts), _AT_ONCE):
             some = texts[start : start + _AT_ONCE]
-            words = [self._words(text, start + i) for i, text in enumerate(some)]
-            vectors[start : start + len(words)] = _directions(words, table.rows)
+            read = [self._read(text, start + place) for place, text in enumerate(some)]
+            numbers, starts, rows = table.rows.find(read)
+            _directions(numbers, starts, rows, vectors[start : start + len(read)])
         return vectors
 
-    def _words(self, text: str, place: int) -> set[str]:
+    def _read(self, text: str, place: int) -> str:
         if not isinstance(text, str):
             raise TypeError(f"texts[{place}] is {text!r}, not a string")
-        return distinct_words(text[: self.max_characters])
+        return text[: self.max_characters]
 
     @property
     def _table(self) -> _Table:
@@ -136,15 +137,10 @@ def _load(folder: Path, *changed: int) -> _Table:
     return _Table(table.shape[1], f"static-{digest.hexdigest()[:32]}", WordRows(vocabulary, table))
 
 
-def _directions(texts: list[set[str]], rows: WordRows) -> np.ndarray:
-    """Unit vectors of sets of words; zeros for the empty set."""
-    numbers, table = rows.find(texts)
-    counts = np.array([len(words) for words in texts])
-    some = np.flatnonzero(counts)
-    sums = np.zeros((len(texts), table.shape[1]), np.float64)
-    if len(some):
-        # Starts of the texts that have words: reduceat would give an empty one its neighbour's.
-        starts = (np.cumsum(counts) - counts)[some]
-        sums[some] = np.add.reduceat(table[numbers], starts, axis=0, dtype=np.int32)
-    lengths = np.sqrt(np.einsum("ij,ij->i", sums, sums))
-    return sums / np.where(lengths > 0, lengths, 1.0)[:, None]
+def _directions(
+    numbers: np.ndarray, starts: np.ndarray, rows: np.ndarray, vectors: np.ndarray
+) -> None:
+    """Fill in the unit vectors of texts; zeros for a text without a word."""
+    from ._word_kernels import directions
+
+    directions(numbers, starts, rows, vectors)

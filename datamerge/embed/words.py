@@ -6,9 +6,10 @@ import hashlib
 import re
 import threading
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
+import pyarrow as pa
 
 # Ideographs, kana and their punctuation are written without spaces: each is a word of its own.
 _IDEOGRAPHS = "\u2e80-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
@@ -18,6 +19,8 @@ _ACCENTS = re.compile("[\u0300-\u036f]+")
 
 # The most words whose rows are remembered (64 MiB at 128 numbers of 16 bits).
 _MOST_WORDS = 1 << 18
+# Numbers of words that are found at a time.
+_NUMBERS = 1 << 16
 
 
 def distinct_words(text: str) -> set[str]:
@@ -47,29 +50,91 @@ class WordRows:
         self._lock = threading.Lock()
         self._forget()
 
-    def find(self, texts: list[set[str]]) -> tuple[np.ndarray, np.ndarray]:
-        """Row numbers of all words of the texts, one text after the other, and the rows."""
+    def find(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The different words of some texts.
+
+        Returns row numbers, one text after the other; where each text's begin, ``[texts + 1]``;
+        and the rows.
+        """
+        data, offsets = _bytes(texts)
         with self._lock:
-            if len(self._known) > _MOST_WORDS:
+            if self._known > _MOST_WORDS:
                 self._forget()
-            for words in texts:
-                self._add(words.difference(self._known))
-            known = self._known
-            numbers = [known[word] for words in texts for word in words]
+            numbers, counts = self._search(data, offsets, whole=False)
+            odd = np.flatnonzero(counts < 0)
+            if len(odd):
+                numbers, counts = self._with_odd(texts, odd, numbers, counts)
             # Rows are only ever added: a view taken now stays right without the lock.
-            return np.array(numbers, np.intp), self._rows
+            return numbers, np.concatenate([[0], np.cumsum(counts)]), self._rows
+
+    def _with_odd(
+        self, texts: Sequence[str], odd: np.ndarray, numbers: np.ndarray, counts: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The numbers with those of texts that are not ASCII, which Python cuts."""
+        words = [distinct_words(texts[place]) for place in odd.tolist()]
+        found, _ = self._search(*_bytes([word for some in words for word in some]), whole=True)
+        simple = np.where(counts < 0, 0, counts)
+        counts = simple.copy()
+        counts[odd] = [len(some) for some in words]
+        before = np.cumsum(simple)[odd]
+        return np.insert(numbers, np.repeat(before, counts[odd]), found), counts
+
+    def _search(
+        self, data: np.ndarray, offsets: np.ndarray, *, whole: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        from ._word_kernels import find_words
+
+        counts = np.zeros(len(offsets) - 1, np.int64)
+        found: list[np.ndarray] = []
+        at = 0
+        while at < len(counts):
+            longest = int(offsets[at + 1] - offsets[at])
+            self._make_room(longest)
+            numbers = np.empty(max(_NUMBERS, longest), np.int32)
+            at, known, filled = find_words(
+                *(data, offsets, at, whole, self._arena, self._starts, self._slots, counts),
+                *(self._known, numbers, self._stamps, self._stamp),
+            )
+            found.append(numbers[:filled])
+            self._add(known)
+        self._stamp += len(counts)
+        return np.concatenate(found) if found else np.zeros(0, np.int32), counts
 
     def _forget(self) -> None:
-        self._known: dict[str, int] = {}
-        self._rows = np.empty((4096, self._table.shape[1]), np.int16)
+        self._known, self._stamp = 0, 0
+        self._rows = np.empty((0, self._table.shape[1]), np.int16)
+        self._arena, self._stamps = np.empty(0, np.uint8), np.empty(0, np.int64)
+        self._starts, self._slots = np.zeros(1, np.int64), np.empty(0, np.int32)
 
-    def _add(self, words: Iterable[str]) -> None:
-        for word in words:
-            number = len(self._known)
-            if number == len(self._rows):
-                self._rows = np.concatenate([self._rows, np.empty_like(self._rows)])
+    def _make_room(self, more: int) -> None:
+        """Room for a text of so many bytes: as many words may be new, and have as many bytes."""
+        if self._known + more >= len(self._stamps):
+            size = max(4096, 2 * (self._known + more))
+            new = size - len(self._stamps)
+            self._rows = np.concatenate(
+                [self._rows, np.empty((new, self._rows.shape[1]), np.int16)]
+            )
+            self._stamps = np.concatenate([self._stamps, np.full(new, -1)])
+            self._starts = np.concatenate([self._starts, np.zeros(new, np.int64)])
+            self._place_again(1 << (2 * size).bit_length())
+        bytes_ = int(self._starts[self._known]) + more
+        if bytes_ > len(self._arena):
+            rest = np.empty(2 * bytes_ + 65_536 - len(self._arena), np.uint8)
+            self._arena = np.concatenate([self._arena, rest])
+
+    def _place_again(self, slots: int) -> None:
+        from ._word_kernels import place_all
+
+        self._slots = np.full(slots, -1, np.int32)
+        place_all(self._arena, self._starts, self._slots, self._known)
+
+    def _add(self, known: int) -> None:
+        """Rows for the words that are new."""
+        starts = self._starts[self._known : known + 1].tolist()
+        for number, start, stop in zip(range(self._known, known), starts, starts[1:], strict=False):
+            word = self._arena[start:stop].tobytes().decode("utf-8", "surrogatepass")
             self._rows[number] = self._row(word)
-            self._known[word] = number
+        self._known = known
 
     def _row(self, word: str) -> np.ndarray:
         places = self._cut(word)
@@ -100,3 +165,15 @@ def spelt(word: str, dim: int) -> np.ndarray:
     """Numbers from -32 to 31 that look random and depend on nothing but the word's spelling."""
     digest = hashlib.shake_128(word.encode("utf-8", "surrogatepass")).digest(dim)
     return np.frombuffer(digest, np.int8) >> 2
+
+
+def _bytes(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """The texts' UTF-8, one after another, and where each begins, ``[texts + 1]``."""
+    try:
+        array = pa.array(texts, pa.large_string())
+    except UnicodeEncodeError:  # half a surrogate pair
+        encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
+        array = pa.array(encoded, pa.large_binary())
+    _, offsets, data = array.buffers()
+    starts = np.frombuffer(offsets, np.int64)[: len(array) + 1] if offsets else np.zeros(1, int)
+    return np.frombuffer(data or b"", np.uint8), starts
