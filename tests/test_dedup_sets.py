@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections.abc import Sequence
-from itertools import combinations
+from dataclasses import replace
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import dask
@@ -20,7 +21,18 @@ from hypothesis import strategies as st
 
 import datamerge as dm
 from datamerge import recipe
-from datamerge.dedup import Bands, DuplicatesWarning, _join_kernels, postings, prefixes
+from datamerge.dedup import (
+    Bands,
+    DuplicatesWarning,
+    _join_kernels,
+    _shingle_kernels,
+    evidence,
+    groups,
+    minima,
+    postings,
+    prefixes,
+    setjoin,
+)  # fmt: skip
 from datamerge.dedup.rows import has_text, normalised
 from datamerge.dedup.shingles import PLAIN, Sets, Shingling
 from datamerge.dedup.signatures import Permutations
@@ -475,3 +487,242 @@ def test_real_answers(finder):
     assert found.items() <= true.items()
     missed = [score for pair, score in true.items() if pair not in found]
     assert not missed if finder is dm.dedup.jaccard else all(score < 0.8 for score in missed)
+
+
+# Groups of near-equal texts
+
+
+def template(random: np.random.Generator, rows: int, changed: int, words: int = 40) -> list[str]:
+    """Texts of one template, at most so many of their words exchanged."""
+    whole = [f"w{random.integers(1 << 40)}" for _ in range(words)]
+    texts = []
+    for _ in range(rows):
+        text = list(whole)
+        for place in random.integers(0, words, random.integers(0, changed + 1)):
+            text[place] = f"x{random.integers(1 << 40)}"
+        texts.append(" ".join(text))
+    return texts
+
+
+def handed_over(monkeypatch) -> list:
+    """What finders hand over from now on, out of their folder."""
+    seen = []
+    save = evidence.save
+
+    def keep(folder, rows, same, pairs, about):
+        dense = pairs.dense
+        if dense is not None:
+            held = {name: np.array(array) for name, array in dense.arrays.items()}
+            dense = replace(dense, arrays=held)
+        seen.append((rows, same, replace(pairs, found=np.array(pairs.found), dense=dense)))
+        save(folder, rows, same, pairs, about)
+
+    monkeypatch.setattr(evidence, "save", keep)
+    return seen
+
+
+def in_groups(pairs) -> dict[tuple[int, int], float]:
+    """The pairs inside of groups, by item, from what groups carry."""
+    dense = pairs.dense
+    if dense is None:
+        return {}
+    starts, hashes = dense.arrays["starts"], dense.arrays["hashes"]
+    sets = [frozenset(hashes[a:b].tolist()) for a, b in pairwise(starts)]
+    assert dense.measure == "jaccard" and len(set(dense.item.tolist())) == len(dense.item)
+    return {
+        (int(dense.item[i]), int(dense.item[j])): jaccard(sets[i], sets[j])
+        for i, j in combinations(range(len(sets)), 2)
+        if dense.group[i] == dense.group[j]
+    }
+
+
+def covered(rows, same, pairs) -> tuple[dict, dict]:
+    """The listed pairs and those in groups, by the numbers in the ids; classes spread out."""
+    ids = [number(key) for key in rows.id.to_pylist()]
+    members: dict[int, list[int]] = {}
+    for row, first in enumerate(same.tolist()):
+        members.setdefault(first, []).append(ids[row])
+    listed = {(int(p["left"]), int(p["right"])): float(p["score"]) for p in pairs.found}
+    assert len(listed) == len(pairs.found)
+    both = []
+    for found in (listed, in_groups(pairs)):
+        spread_out = {}
+        for (left, right), score in found.items():
+            for i in members[int(pairs.number[left])]:
+                for j in members[int(pairs.number[right])]:
+                    spread_out[min(i, j), max(i, j)] = score
+        both.append(spread_out)
+    return both[0], both[1]
+
+
+@pytest.fixture
+def few_pairs(monkeypatch):
+    """Groups are made from a few pairs on."""
+    monkeypatch.setattr(setjoin, "LEAST_BUDGET", 30)
+    monkeypatch.setattr(setjoin, "PAIRS_A_SET", 0)
+    monkeypatch.setattr(groups, "LEAST_MEMBERS", 3)
+
+
+@pytest.mark.parametrize("changed", [1, 2, 5])
+@pytest.mark.parametrize("floor", [0.5, 0.75, 0.9])
+@pytest.mark.parametrize("ngram", [1, 3])
+def test_groups_and_listed_pairs_are_all_pairs(changed, floor, ngram, few_pairs, monkeypatch):
+    random = np.random.default_rng(5)
+    texts = [text for _ in range(3) for text in template(random, 40, changed)]
+    texts += near_texts(random, families=10, size=3, longest=60)
+    seen = handed_over(monkeypatch)
+    found = dm.dedup.jaccard(frame(texts), threshold=0.95, floor=floor, text="text", ngram=ngram)
+    found._find()
+    listed, inside = covered(*seen[0])
+    assert not listed.keys() & inside.keys()
+    assert all(score >= floor for score in inside.values())
+    expected = {pair: s for pair, s in brute(texts, ngram, "word", floor).items() if s < 1}
+    assert listed | inside == expected
+    if changed == 1 and ngram == 1:
+        assert len(inside) > len(listed)
+
+
+@pytest.mark.parametrize("verify", [True, False])
+def test_groups_of_minhash_hold_true_pairs(verify, few_pairs, monkeypatch):
+    random = np.random.default_rng(6)
+    texts = [text for _ in range(3) for text in template(random, 40, 2)]
+    seen = handed_over(monkeypatch)
+    dm.dedup.minhash(frame(texts), threshold=0.8, text="text", ngram=1, verify=verify)._find()
+    listed, inside = covered(*seen[0])
+    assert not listed.keys() & inside.keys()
+    true = {pair: s for pair, s in brute(texts, 1, "word", 0.75).items() if s < 1}
+    assert len(inside) > 0.9 * len(true)
+    assert inside.items() <= true.items()
+    if verify:
+        assert listed.items() <= true.items()
+
+
+@given(
+    texts=st.lists(st.sampled_from("abcd") | st.just("e f g h i j k l m n"), max_size=40).map(
+        lambda tails: [f"e f g h i j k l m n {tail} {n % 7}" for n, tail in enumerate(tails)]
+    ),
+    floor=st.sampled_from([0.3, 0.5, 0.6, 0.7, 0.75, 0.8]),
+    ngram=st.integers(1, 3),
+)
+@settings(max_examples=60, deadline=None)
+def test_groups_change_no_pair(texts, floor, ngram, tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(setjoin, "LEAST_BUDGET", 3)
+        patch.setattr(setjoin, "PAIRS_A_SET", 0)
+        patch.setattr(groups, "LEAST_MEMBERS", 2)
+        patch.setattr(setjoin.groups, "dense", lambda join, group: group)
+        seen = []
+        patch.setattr(evidence, "save", lambda folder, rows, same, pairs, about: seen.append(
+            (rows, same, pairs.number, np.array(pairs.found), pairs.dense)))  # fmt: skip
+        with dask.config.set({"datamerge.workdir": str(tmp_path_factory.mktemp("work"))}):
+            dm.dedup.jaccard(
+                frame(texts), threshold=0.9, floor=floor, text="text", ngram=ngram
+            )._find()
+    _, same, numbers, found, group = seen[0]
+    distinct = np.flatnonzero(same == np.arange(len(same)))
+    true = brute([texts[i] for i in distinct], ngram, "word", floor)
+    true = {(int(distinct[i]), int(distinct[j])): s for (i, j), s in true.items()}
+    of_row = dict(zip(numbers.tolist(), range(len(numbers)), strict=True))
+    listed = {
+        tuple(sorted((int(numbers[p["left"]]), int(numbers[p["right"]])))): float(p["score"])
+        for p in found
+    }
+    inside = set()
+    if group is not None:
+        inside = {
+            pair for pair in combinations(sorted(of_row), 2)
+            if group[of_row[pair[0]]] == group[of_row[pair[1]]] >= 0
+        }  # fmt: skip
+    assert inside <= true.keys()
+    assert not inside & listed.keys()
+    assert listed == {pair: s for pair, s in true.items() if pair not in inside}
+    assert group is not None or len(true) <= 3
+
+
+def test_too_many_pairs_say_what_to_do(few_pairs, monkeypatch):
+    """Texts that are alike, but not enough for groups."""
+    monkeypatch.setattr(setjoin, "MOST_PAIRS", 100)
+    texts = template(np.random.default_rng(8), 60, 12)
+    with pytest.raises(ValueError, match=r"more than 100 pairs of the .* higher threshold="):
+        dm.dedup.jaccard(frame(texts), threshold=0.5, text="text", ngram=1).pairs  # noqa: B018
+
+
+def test_partitions_and_stripes_make_no_difference_to_groups(few_pairs, monkeypatch):
+    texts = [t for _ in range(2) for t in template(np.random.default_rng(9), 50, 3)]
+    seen = handed_over(monkeypatch)
+    pdf = frame(texts)
+    dm.dedup.jaccard(pdf, threshold=0.8, text="text", ngram=1)._find()
+    monkeypatch.setattr(postings, "LOOKUPS_A_STRIPE", 50)
+    monkeypatch.setattr(setjoin, "PAIRS_A_FILE", 20)
+    monkeypatch.setattr(prefixes, "SLOTS_A_SHARE", 100)
+    df = dd.from_pandas(pdf[::-1], npartitions=3, sort=False)
+    dm.dedup.jaccard(df, threshold=0.8, text="text", ngram=1)._find()
+    (_, same, one), (_, same_again, other) = seen
+    assert (same == same_again).all() and len(one.found)
+    order = [np.argsort(found, order=["left", "right"]) for found in (one.found, other.found)]
+    assert (one.found[order[0]] == other.found[order[1]]).all()
+    assert (one.dense.item == other.dense.item).all()
+    assert (one.dense.group == other.dense.group).all()
+
+
+# Compared against earlier rows
+
+
+@finders
+@pytest.mark.parametrize("grouped", [False, True])
+def test_old_rows_are_not_compared_with_each_other(finder, grouped, monkeypatch):
+    if grouped:
+        monkeypatch.setattr(setjoin, "LEAST_BUDGET", 30)
+        monkeypatch.setattr(setjoin, "PAIRS_A_SET", 0)
+        monkeypatch.setattr(groups, "LEAST_MEMBERS", 3)
+    random = np.random.default_rng(11)
+    texts = [text for _ in range(3) for text in template(random, 30, 9)]
+    texts = [texts[i] for i in random.permutation(len(texts))]
+    old = frame(texts[:50])
+    new = frame(texts)[50:]
+    seen = []
+    monkeypatch.setattr(evidence, "save", lambda folder, rows, same, pairs, about: seen.append(
+        (rows, same, pairs.number, np.array(pairs.found), pairs.dense)))  # fmt: skip
+    certain = {"num_perm": 300, "bands": 300, "rows": 1} if finder is dm.dedup.minhash else {}
+    finder(new, threshold=0.9, floor=0.6, text="text", ngram=1, against=old, **certain)._find()
+    rows, same, numbers, found, dense = seen[0]
+    assert rows.old.sum() == 50 and (dense is not None) == grouped
+    ids = [number(key) for key in rows.id.to_pylist()]
+    group = np.full(len(numbers), -1)
+    if grouped:
+        group[dense.item] = dense.group
+    expected = {}
+    sets = [plain_shingles(texts[ids[row]], 1, "word") for row in numbers]
+    for i, j in combinations(range(len(numbers)), 2):
+        both_old = rows.old[numbers[i]] and rows.old[numbers[j]]
+        score = jaccard(sets[i], sets[j])
+        if score >= 0.6 and not both_old and not group[i] == group[j] >= 0:
+            expected[i, j] = score
+    assert {tuple(sorted((int(p["left"]), int(p["right"])))): float(p["score"]) for p in found} == (
+        expected
+    )
+    assert len(expected) > 100
+
+
+# Signatures on whole arrays
+
+
+def namespaces() -> list:
+    return [np, pytest.param("array_api_strict"), pytest.param("cupy", marks=pytest.mark.gpu)]
+
+
+@pytest.mark.parametrize("namespace", namespaces())
+@pytest.mark.parametrize("at_once", [1, 5_000, 1 << 24])
+def test_minima_of_any_namespace_are_those_of_the_kernel(namespace, at_once, monkeypatch):
+    xp = pytest.importorskip(namespace) if isinstance(namespace, str) else namespace
+    if namespace == "cupy" and minima.on_gpu() is None:
+        pytest.skip("no GPU can be used from here")
+    monkeypatch.setattr(minima, "ELEMENTS_AT_ONCE", at_once)
+    random = np.random.default_rng(12)
+    sizes = np.concatenate([[0, 1, 1], random.integers(0, 9, 60), [70]])
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    hashes = random.integers(0, 1 << 64, starts[-1], dtype=np.uint64)
+    factor, add = Permutations(33, 4).functions()
+    expected = np.empty((len(sizes), 33), np.uint32)
+    _shingle_kernels.signatures(hashes, starts, factor, add, expected)
+    assert (minima.minima(xp, hashes, starts, factor, add) == expected).all()

@@ -76,6 +76,7 @@ def jaccard(
     text: TextView = "chat",
     ngram: int = 5,
     unit: Unit = "word",
+    against: Any = None,
 ) -> Duplicates:
     """Find rows that share most of their wording: all pairs of close shingle sets, none missed.
 
@@ -98,11 +99,19 @@ def jaccard(
         How many words or characters a shingle has.
     unit : {"word", "character"}
         What a shingle is made of. Texts without blanks between words want characters.
+    against : DataFrame, folder of an output, or list of those, optional
+        Earlier rows that are compared too, always stay, and come before all others.
 
     Returns
     -------
     Duplicates
         Lazy. Scores are exact, but for shingles being compared by a 64-bit hash.
+
+    Raises
+    ------
+    ValueError
+        When the pairs are found: they are more than can be kept (100 million at least). Texts
+        of one template are not counted as long as all of them are alike: they make a group.
 
     Notes
     -----
@@ -119,7 +128,8 @@ def jaccard(
     """
     readable(text, df.columns)
     shingling = sets.shingling(ngram, unit)
-    return Duplicates(df, sets.Jaccard(text, shingling, sets.lowest(threshold, floor)), threshold)
+    finder = sets.Jaccard(text, shingling, sets.lowest(threshold, floor))
+    return Duplicates(df, finder, threshold, against=against)
 
 
 def media(
@@ -211,6 +221,7 @@ def minhash(
     rows: int | None = None,
     verify: bool = True,
     seed: int = 0,
+    against: Any = None,
 ) -> Duplicates:
     """Find most rows that share most of their wording, by MinHash and bands.
 
@@ -220,7 +231,7 @@ def minhash(
 
     Parameters
     ----------
-    df, threshold, floor, text, ngram, unit
+    df, threshold, floor, text, ngram, unit, against
         As for :func:`jaccard`. Pairs between floor and threshold are missed more often.
     num_perm : int
         Places in a signature.
@@ -229,7 +240,8 @@ def minhash(
         one in a hundred of the pairs at the threshold.
     verify : bool
         Count the true Jaccard similarity of every candidate, so that every pair is a true one.
-        Otherwise the score is an estimate: the share of the places in which signatures agree.
+        Otherwise the score is an estimate: the share of the places in which signatures agree;
+        but in groups of near-equal texts, made where pairs are too many to list, it is true.
     seed : int
         Which random functions make the signatures.
 
@@ -262,7 +274,7 @@ def minhash(
         drawn,
         verify,
     )
-    return Duplicates(df, finder, threshold)
+    return Duplicates(df, finder, threshold, against=against)
 
 
 def semantic(

@@ -26,9 +26,11 @@ from .pairs import PAIR, Dense, gathered
 from .postings import POSTINGS, Lists, labels
 
 HASHES = "all.hashes"
-# More pairs than the budget make groups of near-equal sets; so many times more end the search.
+# More pairs than the budget make groups of near-equal sets; where even then there are more than
+# can be kept, the search ends.
 LEAST_BUDGET, PAIRS_A_SET = 2_000_000, 64
-BEYOND = 50
+MOST_PAIRS = 100_000_000
+SAMPLED, FAR_BEYOND = 256, 3
 PAIRS_A_FILE = 1_000_000
 
 
@@ -63,8 +65,8 @@ def search(
     if found is not None:
         return found, None
     group = groups.find(join, lists, floor)
-    most = BEYOND * join.budget
-    found = _compared(join, lists, labels(join.old, group), floor, most)
+    most = max(MOST_PAIRS, 2 * join.budget)
+    found = _compared(join, lists, labels(join.old, group), floor, most, estimate=True)
     if found is None:
         raise ValueError(_TOO_MANY.format(most=most, floor=floor, sets=len(join.sizes)))
     return found, groups.dense(join, group)
@@ -78,13 +80,16 @@ _TOO_MANY = (
 
 
 def _compared(
-    join: Join, lists: Lists, label: np.ndarray, floor: float, most: int
+    join: Join, lists: Lists, label: np.ndarray, floor: float, most: int, estimate: bool = False
 ) -> np.ndarray | None:
     """The pairs, mapped from disk, in one order; None where they are more than ``most``."""
     for path in join.folder.glob("pairs-*.npy"):
         path.unlink()
     stripes = lists.post(label)
-    each(Probe(str(join.folder), floor, lists.positional, most), stripes, stage="compare")
+    work = Probe(str(join.folder), floor, lists.positional, most)
+    if estimate and each(Estimate(work), [len(label)], stage="estimate")[0] > FAR_BEYOND * most:
+        return None
+    each(work, stripes, stage="compare")
     if listed(join.folder) > most:
         return None
     paths = sorted(join.folder.glob("pairs-*.npy"))
@@ -107,20 +112,38 @@ class Probe:
 
     def __call__(self, stripe: tuple[int, int]) -> None:
         """Write the stripe's pairs to files, until all stripes' are too many."""
-        arrays = [
-            stored.load(self.folder, name)
-            for name in ("signatures", HASHES, "starts", "sizes", *POSTINGS)
-        ]
         row, last = stripe
+        arrays = self.arrays()
         while row < last and listed(Path(self.folder)) <= self.most:
             first = row
-            row, left, right, score = _kernels().probe(
-                row, last, PAIRS_A_FILE, self.floor, self.positional, *arrays
-            )
+            row, left, right, score = self.found(row, last, arrays)
             if len(left):
                 found = np.empty(len(left), PAIR)
                 found["left"], found["right"], found["score"] = left, right, score
                 stored.save(self.folder, **{f"pairs-{first:010d}": found})
+
+    def arrays(self) -> list[np.ndarray]:
+        """What a probe reads."""
+        names = ("signatures", HASHES, "starts", "sizes", *POSTINGS)
+        return [stored.load(self.folder, name) for name in names]
+
+    def found(self, row: int, last: int, arrays: list[np.ndarray]) -> Any:
+        """The row that is next, and the pairs of those before it."""
+        return _kernels().probe(row, last, PAIRS_A_FILE, self.floor, self.positional, *arrays)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """About how many pairs there are, from those of some rows."""
+
+    probe: Probe
+
+    def __call__(self, rows: int) -> int:
+        """Look the sampled rows' pairs up."""
+        arrays = self.probe.arrays()
+        sample = np.unique(np.linspace(0, rows - 1, SAMPLED, dtype=np.int64)).tolist()
+        pairs = sum(len(self.probe.found(row, row + 1, arrays)[1]) for row in sample)
+        return pairs * rows // len(sample)
 
 
 @cache

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .minima import minima, on_gpu
 from .shingles import Sets
 
 
@@ -25,6 +26,9 @@ class Permutations:
     def found(self, sets: Sets) -> np.ndarray:
         """The signature of each set."""
         factor, add = self.functions()
+        gpu = on_gpu()
+        if gpu is not None:
+            return minima(gpu, sets.hashes, sets.starts, factor, add)
         signatures = np.empty((len(sets.starts) - 1, self.num_perm), np.uint32)
         _kernels().signatures(sets.hashes, sets.starts, factor, add, signatures)
         return signatures
