@@ -37,17 +37,20 @@ class LoadKept:
     def __call__(self, number: int) -> pd.DataFrame:
         columns = list(self.columns) if self.columns else None
         table = feather.read_table(_part(Path(self.folder), number), columns=columns)
-        return table.to_pandas(types_mapper=_dtypes)
+        noted = (table.schema.pandas_metadata or {}).get("columns", ())
+        arrow = {column["numpy_type"] for column in noted}
+        return table.to_pandas(types_mapper=lambda kind: _dtype(kind, arrow))
 
     def __dask_tokenize__(self) -> tuple[object, ...]:
         return ("LoadKept", Path(self.folder).name, self.columns)
 
 
-def _dtypes(kind: pa.DataType) -> object:
+def _dtype(kind: pa.DataType, noted: set[str]) -> object:
     """The dtypes partitions have; numbers keep NumPy's or pandas' nullable ones."""
     if pa.types.is_large_string(kind) or pa.types.is_string(kind):
         return STRING
-    return MESSAGES if kind == MESSAGES.pyarrow_dtype else None
+    is_arrow = kind == MESSAGES.pyarrow_dtype or f"{kind}[pyarrow]" in noted
+    return pd.ArrowDtype(kind) if is_arrow else None
 
 
 def keep(df: dd.DataFrame) -> dd.DataFrame:

@@ -122,7 +122,7 @@ def _messages(column: pd.Series, part: pd.DataFrame) -> pd.Series:
         try:
             said, content, beside, *_ = read({"messages": value})[0]
         except RecordError as error:
-            raise ValueError(f"id {part['id'].iloc[row]!r}: {error}") from None
+            raise ValueError(f"id {part['id'].tolist()[row]!r}: {error}") from None
         roles += said or []
         contents += content or []
         extras += beside or [None] * len(said or [])

@@ -9,6 +9,7 @@ import fsspec
 import orjson
 import pandas as pd
 
+from .. import checkpoint
 from .._arrays import string_column, strings
 from ..schema.ours import ORIGIN
 from .adapt import adapted
@@ -40,7 +41,7 @@ def _of_output(path: str) -> Any:
             f"against={path!r} is no finished output of datamerge.write (there is no ledger.json); "
             "of other files pass the frame that datamerge.read makes"
         )
-    frame = read(path)
+    frame = checkpoint.keep(read(path))  # before the names of sources change
     return frame.map_partitions(with_origin, meta=frame._meta)
 
 
