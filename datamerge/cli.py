@@ -78,9 +78,19 @@ def _running(parser: argparse.ArgumentParser, command: Callable[..., int]) -> No
     parser.add_argument("--overwrite", action="store_true", help="replace another run's output")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE",
                         help="a value for ${NAME} in the recipe")  # fmt: skip
-    parser.add_argument("--workers", type=int, help="worker processes; one a core by default")
-    parser.add_argument("--cluster", help="local (default), none, cuda, or tcp://HOST:PORT")
+    parser.add_argument("--workers", type=_count, metavar="N or LOW:HIGH",
+                        help="worker processes, or how few and how many as there is work; "
+                        "one a core by default")  # fmt: skip
+    parser.add_argument("--cluster", metavar="KIND",
+                        help="local (default), none, cuda, slurm, pbs, lsf, sge, auto, or the "
+                        "address of one that runs, tcp://HOST:PORT")  # fmt: skip
+    parser.add_argument("--profile", help="for a job queue: a profile's name, or FILE.yaml#NAME")
     parser.set_defaults(command=command, recipe=DEMO, check=False)
+
+
+def _count(text: str) -> int | tuple[int, int]:
+    low, colon, high = text.partition(":")
+    return (int(low), int(high)) if colon else int(text)
 
 
 def _variables(pairs: Sequence[str]) -> dict[str, str]:
@@ -99,6 +109,7 @@ def _run(given: argparse.Namespace) -> int:
     from . import recipe
 
     checked = recipe.load(given.recipe, _variables(given.set))
+    _check_cluster(given)
     if given.check:
         print(f"{given.recipe}: {len(checked.sources)} sources, {len(checked.steps)} steps, fine")
         return OK
@@ -125,7 +136,7 @@ def _work(given: argparse.Namespace, checked: Recipe) -> int:
             tally = recipe.run(checked, given.out, overwrite=given.overwrite)
     finally:
         if client is not None:
-            _close(client)
+            client.close()  # and the cluster with it, if it is ours
     print(tally)
     print(f"\nwritten to {tally.path}")
     return OK
@@ -142,30 +153,38 @@ def _quiet() -> None:
     )
 
 
-def _client(given: argparse.Namespace):
-    from . import cluster
-
-    kind: Any = given.cluster or "local"
+def _cluster(given: argparse.Namespace) -> dict[str, Any] | None:
+    """What ``cluster.start`` is to be given; None for no cluster."""
+    kind = given.cluster or ("auto" if given.profile else "local")
     if kind == "none":
         return None
-    if kind.partition("://")[2]:
-        client = cluster.start(address=kind)
-    elif kind in ("local", "cuda", "auto"):
-        client = cluster.start(kind, workers=given.workers)
-    else:
-        from .recipe import RecipeError
+    named = {"address": kind} if "://" in kind else {"kind": kind}
+    return {**named, "profile": given.profile, "workers": given.workers}
 
-        raise RecipeError(f"--cluster {kind}: it is local, none, cuda or tcp://HOST:PORT")
+
+def _check_cluster(given: argparse.Namespace) -> None:
+    from . import cluster
+    from .recipe import RecipeError
+
+    options = _cluster(given)
+    if options is None:
+        return
+    try:
+        cluster.plan(**options)
+    except (ValueError, ImportError, RuntimeError) as error:
+        raise RecipeError(f"--cluster {given.cluster or 'local'}: {error}") from None
+
+
+def _client(given: argparse.Namespace) -> Any:
+    from . import cluster
+
+    options = _cluster(given)
+    if options is None:
+        return None
+    client = cluster.start(**options)
     if client.dashboard_link:
         print(f"dashboard: {client.dashboard_link}", file=sys.stderr)
     return client
-
-
-def _close(client) -> None:
-    own = client.cluster
-    client.close()
-    if own is not None:
-        own.close()
 
 
 def _inspect(given: argparse.Namespace) -> int:

@@ -1,0 +1,66 @@
+"""Whether the workers see the work directory: steps hand results to each other through it."""
+
+from __future__ import annotations
+
+import socket
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .. import workdir
+
+REMEDY = (
+    "Set the work directory to a folder that all nodes share, with DATAMERGE_WORKDIR or the "
+    "dask.config key datamerge.workdir."
+)
+
+
+def check(client: Any, *, wait: float | None, stuck: Callable[[], str] = lambda: "") -> None:
+    """Write a word here, and have the workers read it.
+
+    Asks for one worker, if there is none yet, and waits ``wait`` seconds for it; then asks all
+    workers there are. ``stuck`` tells what else to say when none comes.
+
+    Raises
+    ------
+    RuntimeError
+        A worker does not see what the client has written.
+    TimeoutError
+        There is no worker after ``wait`` seconds.
+    """
+    word = uuid.uuid4().hex
+    path = workdir.root() / f".seen-{word}"
+    path.write_text(word)
+    try:
+        # As a task: a cluster that adapts starts a worker for it.
+        answers = [_first(client, path, wait, stuck)]
+        answers += client.run(_look, str(path)).values()
+    finally:
+        path.unlink(missing_ok=True)
+    for host, seen in answers:
+        if seen != word:
+            raise RuntimeError(
+                f"the workers on {host} do not see the work directory {path.parent}: {seen}. "
+                f"{REMEDY}"
+            )
+
+
+def _first(
+    client: Any, path: Path, wait: float | None, stuck: Callable[[], str]
+) -> tuple[str, str]:
+    future = client.submit(_look, str(path), pure=False)
+    try:
+        return future.result(timeout=wait)
+    except TimeoutError:
+        raise TimeoutError(f"no worker came within {wait:g} seconds. {stuck()}".strip()) from None
+    finally:
+        future.cancel()
+
+
+def _look(path: str) -> tuple[str, str]:
+    """The worker's host, and what it reads there, or why it cannot."""
+    try:
+        return socket.gethostname(), Path(path).read_text()
+    except OSError as error:
+        return socket.gethostname(), str(error)
