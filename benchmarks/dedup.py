@@ -14,7 +14,6 @@ import json
 import os
 import platform
 import shutil
-import statistics
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -28,6 +27,7 @@ from dedup_checks import Checks
 from dedup_data import WHOLE, Inputs
 from dedup_job import CORES, Job
 from dedup_jobs import MODULES, tools
+from dedup_tables import Measured, growth_table, table
 from measure import cost_of, pin
 
 HERE = Path(__file__).parent
@@ -41,7 +41,6 @@ PACKAGES = [
     "numpy", "pyarrow", "dask", "numba", "torch", "gaoya", "rensa", "datasketch", "datatrove",
     "faiss-cpu", "usearch", "semhash", "model2vec", "polars", "duckdb", "pandas", "scipy",
 ]  # fmt: skip
-Measured = dict[str, Any]
 
 
 def main() -> None:
@@ -52,7 +51,10 @@ def main() -> None:
     for case in CASES:
         if case.name in given.jobs and bench.chosen(case):
             bench.run(case)
-            print(f"\n### {case.title}\n\n" + "\n".join(bench.table(case)), flush=True)
+            print(
+                f"\n### {case.title}\n\n" + "\n".join(table(case.columns, bench.measured_of(case))),
+                flush=True,
+            )
     if "growth" in given.jobs:
         print("\n### Growth: seconds of work by lines\n\n" + "\n".join(bench.growth()), flush=True)
     bench.finish()
@@ -176,48 +178,18 @@ class Bench:
             self.file.rename(kept)
             say(f"results are in {kept}")
 
-    def table(self, case: Case) -> Iterator[str]:
-        heads = ["rounds", "work s", "ratio", "whole s", "ratio", "CPU s", "MB", *case.columns]
-        yield f"| tool | {' | '.join(heads)} |"
-        yield "|---|" + "--:|" * len(heads)
-        first = None
-        for tool in self.chosen(case):
-            runs = [run for run in self.of(case.name, tool) if "failed" not in run]
-            if not runs:
-                failed = self.of(case.name, tool)[0]["failed"] if self.of(case.name, tool) else ""
-                yield f"| {tool} | {shown('failed: ' + failed)} |" + " |" * (len(heads) - 1)
-                continue
-            took = medians(runs)
-            first = first or took
-            cells = [
-                str(len(runs)),
-                *(f"{took['work']:.2f}", f"{took['work'] / first['work']:.2f}"),
-                *(f"{took['whole']:.2f}", f"{took['whole'] / first['whole']:.2f}"),
-                *(f"{took['cpu']:.1f}", f"{took['peak']:,.0f}"),
-                *(shown(runs[0].get(column)) for column in case.columns),
-            ]
-            yield f"| {tool} | {' | '.join(cells)} |"
+    def measured_of(self, case: Case) -> dict[str, list[Measured]]:
+        return {tool: self.of(case.name, tool) for tool in self.chosen(case)}
 
     def growth(self) -> Iterator[str]:
         most = self.given.rows
         sizes = [most * size // GROWTH[-1] for size in GROWTH] if most else list(GROWTH)
-        yield f"| tool | {' | '.join(f'{size:,}' for size in sizes)} | exponent | last step |"
-        yield "|---|" + "--:|" * (len(sizes) + 2)
-        for tool, (kind, options) in GROWING.items():
-            if tool not in self.given.only:
-                continue
-            took = [self.grown(kind, tool, options, size) for size in sizes]
-            if not np.isfinite(took).all():
-                yield f"| {tool} | failed |" + " |" * (len(sizes) + 1)
-                continue
-            steps = np.polyfit(np.log(sizes), np.log(took), 1)[0]
-            last = np.log(took[-1] / took[-2]) / np.log(sizes[-1] / sizes[-2])
-            yield (
-                f"| {tool} | {' | '.join(f'{one:.2f}' for one in took)} "
-                f"| {steps:.2f} | {last:.2f} |"
-            )
+        tools = [tool for tool in GROWING if tool in self.given.only]
+        took = {tool: [self.grown(tool, size) for size in sizes] for tool in tools}
+        yield from growth_table(sizes, took)
 
-    def grown(self, kind: str, tool: str, options: dict[str, Any], size: int) -> float:
+    def grown(self, tool: str, size: int) -> float:
+        kind, options = GROWING[tool]
         name = f"growth-{size}"
         if not self.of(name, tool):
             say(f"growth: {tool}, {size:,} lines")
@@ -225,25 +197,6 @@ class Bench:
             job = Job(source, out, options)
             self.add(name, tool, self.measured(kind, tool, job, check=False))
         return self.of(name, tool)[0].get("work", float("nan"))
-
-
-def medians(runs: Sequence[Measured]) -> dict[str, float]:
-    """Of the rounds; the work of a tool that did a share of its job is scaled to the whole."""
-    found = {
-        name: statistics.median(run[name] for run in runs)
-        for name in ("work", "whole", "cpu", "peak")
-    }
-    scale = 1 / runs[0].get("share", 1.0)
-    rest = (scale - 1) * found["work"]
-    return found | {"work": found["work"] + rest, "whole": found["whole"] + rest}
-
-
-def shown(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return f"{value:.4g}" if abs(value) >= 1 else f"{value:.4f}"
-    return f"{value:,}" if isinstance(value, int) else str(value).replace("|", "/")
 
 
 def say(text: str) -> None:

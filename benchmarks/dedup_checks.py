@@ -10,17 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from dedup_cosines import TIE, cosine_quality, near
 from dedup_data import WHOLE, Inputs
 from dedup_job import Job
-from dedup_truth import (
-    TIE,
-    Truth,
-    cosine_quality,
-    jaccard_truth,
-    near,
-    pair_quality,
-    quality,
-)
+from dedup_truth import Truth, jaccard_truth, pair_quality, quality
 
 SAMPLE = 2000  # rows of which all pairs are sought, where all rows would take too long
 

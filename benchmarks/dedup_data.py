@@ -160,11 +160,10 @@ def _static_model(folder: Path, texts: list[str]) -> None:
     table = np.load(source / "table.npy")
     pieces = (source / "vocab.txt").read_text(encoding="utf-8").splitlines()
     words = sorted({word for text in texts for word in distinct_words(text)})
-    rows = np.empty((len(words), table.shape[1]), np.float32)
-    for start in range(0, len(words), 10_000):
-        some = [{word} for word in words[start : start + 10_000]]
-        numbers, known = WordRows(pieces, table).find(some)
-        rows[start : start + len(some)] = known[numbers]
+    numbers, starts, known = WordRows(pieces, table).find(words)
+    single = np.diff(starts) == 1  # not what is cut again, such as a sign in two parts
+    rows = known[numbers[starts[:-1][single]]].astype(np.float32)
+    words = [word for word, is_one in zip(words, single, strict=True) if is_one]
     np.save(folder / "rows.npy", rows)
     (folder / "words.json").write_text(json.dumps(words), encoding="utf-8")
 
@@ -184,7 +183,7 @@ def _graph(path: Path, kind: str, edges: int) -> None:
 
 
 def _clustered(nodes: int, edges: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Groups of two to thousands of rows, most of them small, dense within; half the rows alone."""
+    """Groups of two to thousands, most of them small, a dozen pairs a row; most rows are alone."""
     sizes = np.minimum(rng.zipf(1.8, nodes // 4) + 1, 5000)
     sizes = sizes[: np.searchsorted(np.cumsum(sizes), nodes // 2)]
     starts = np.cumsum(sizes) - sizes

@@ -22,14 +22,8 @@ def all_pairs(matrix: np.ndarray, floor: float) -> Pairs:
     """datamerge's own search: the one place that knows how it is called."""
     from datamerge.dedup import cosine
 
-    step = 2048
-    found = [
-        pairs
-        for start in range(0, len(matrix), step)
-        for pairs in cosine.pairs(matrix, start, min(start + step, len(matrix)), floor, TILE)
-    ]
-    joined = np.concatenate(found) if found else np.zeros(0, cosine.PAIR)
-    return joined["left"], joined["right"], joined["score"]
+    found = cosine.all_pairs(matrix, floor)
+    return found["left"], found["right"], found["score"]
 
 
 def timed(search: Callable[[np.ndarray, float], Pairs]) -> Callable[[Job], Work]:
