@@ -7,27 +7,32 @@ from typing import Any
 
 from .entry import entry
 from .escape import Markup
-from .markup import folded, joined, tag
+from .markup import Attribute, folded, heading, joined, tag
 from .pieces import Piece
 
-FOLD = 1_400  # characters of a turn or document that stand open; the rest is one click away
+FOLD = 1_000  # characters of a turn or document that stand open; the rest is one click away
 ROLES = {"system", "user", "assistant", "tool"}
 
-Numbers = Mapping[str | None, int]
+Numbers = Mapping[str, int]
 
 
 def article(row: Mapping[str, Any], most: int, sources: Numbers, reasons: Numbers) -> Markup:
     """A row in no more than about ``most`` bytes, however it resists."""
     characters = min(most, 24_000)
+    numbers: dict[str, Attribute] = {
+        "data_source": sources.get(str(row.get("source")), 0),
+        "data_reason": reasons.get(str(row.get("drop_reason")), 0),
+    }
     while characters > 16:
-        made = _article(entry(row, characters), sources, reasons)
+        made = _article(entry(row, characters), numbers)
         if len(made.encode()) <= most:
             return made
         characters //= 2
-    return tag("article", tag("p", "This row has too many fields to be shown."), class_="dm-row")
+    note = _note("this row has too many fields to be shown")
+    return tag("article", note, class_="dm-row", **numbers)
 
 
-def _article(shown: Mapping[str, Any], sources: Numbers, reasons: Numbers) -> Markup:
+def _article(shown: Mapping[str, Any], numbers: Mapping[str, Attribute]) -> Markup:
     body = [_turn(turn) for turn in shown["turns"]]
     if shown["skipped"]:
         body.append(_note(f"{shown['skipped']:,} more turns are not shown"))
@@ -42,8 +47,7 @@ def _article(shown: Mapping[str, Any], sources: Numbers, reasons: Numbers) -> Ma
         *body,
         _fields(shown["fields"]),
         class_="dm-row" + (" dm-removed" if shown["reason"] else ""),
-        data_source=sources.get(shown["source"]),
-        data_reason=reasons.get(shown["reason"]),
+        **numbers,
     )
 
 
@@ -53,8 +57,8 @@ def _heading(shown: Mapping[str, Any]) -> Markup:
     tokens = None
     if shown["tokens"] is not None:
         tokens = tag("span", f"{shown['tokens']:,} tokens", class_="dm-tokens")
-    between = " " if source else None
-    return tag("h4", source, between, key, " " if tokens else None, tokens)
+    title = heading(source, " " if source else None, key, level=4)
+    return tag("div", title, " " if tokens else None, tokens, class_="dm-head")
 
 
 def _witness(shown: Mapping[str, Any]) -> Markup | None:
@@ -69,10 +73,11 @@ def _turn(turn: Mapping[str, Any]) -> Markup:
     role = turn["role"] if turn["role"] in ROLES else "other"
     calls = [_call(call) for call in turn["calls"]]
     more = folded("other fields", *_blocks(turn["more"])) if turn["more"] else None
+    said = _text(turn["pieces"]) if turn["pieces"] or not calls else ()
     return tag(
         "div",
-        tag("h5", turn["role"] or "no role", class_="dm-role"),
-        tag("div", *_text(turn["pieces"]), *calls, more, class_="dm-said", dir="auto"),
+        tag("p", turn["role"] or "no role", class_="dm-role"),
+        tag("div", *said, *calls, more, class_="dm-said", dir="auto"),
         class_=f"dm-turn dm-{role}",
     )
 

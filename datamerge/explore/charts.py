@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from .escape import Markup
@@ -23,10 +23,10 @@ def bar(share: float) -> Markup:
     return tag("svg", full, part, class_="dm-share", aria_hidden="true", **size)
 
 
-def shares(counts: Mapping[str, int], whole: int) -> Iterator[list[str | int]]:
+def shares(counts: Sequence[tuple[str, int]], whole: int) -> Iterator[list[str | int]]:
     """Rows of a table: name, number, share, and a bar as long as the largest is to it."""
-    largest = max(counts.values(), default=1)
-    for name, count in counts.items():
+    largest = max((count for _, count in counts), default=1)
+    for name, count in counts:
         yield [name, count, percent(count, whole), bar(count / largest)]
 
 

@@ -20,7 +20,7 @@ from .entry import NAME, records
 from .escape import Markup, short
 from .flow import counted, flow_of, percent, svg
 from .gather import columns, gather
-from .markup import breakable, fitted, folded, root, table, tag, tiles
+from .markup import breakable, fitted, folded, heading, root, table, tag, tiles
 from .sample import Draw, without_key
 
 Examples = dict[str, pd.DataFrame]
@@ -134,12 +134,12 @@ def page(tally: Tally, examples: Examples | None = None) -> str:
     """The account as HTML; what is not given of examples is read from the run's folder."""
     flow = flow_of(tally.sources, tally.total)
     opened = list(_examples(tally, examples))
-    heading = tag("h4", "Examples of what left", class_="dm-heading")
-    shown = tag("div", heading, *opened, class_="dm-examples") if opened else None
+    title = heading("Examples of what left", level=4)
+    shown = tag("div", title, *opened, class_="dm-examples") if opened else None
 
     def render(most: int) -> Markup:
         return root(
-            tag("h3", "Ledger", class_="dm-title"),
+            heading("Ledger", level=3),
             tiles(_figures(tally.total)),
             tag("div", svg(flow, _tokens(tally.total)), class_="dm-picture"),
             _sources(tally, most, of="rows"),

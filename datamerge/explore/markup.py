@@ -92,6 +92,14 @@ def table(head: Iterable[Content], rows: Iterable[Iterable[Content]], *, caption
     return tag("div", tag("table", *inner), class_="dm-wide", **scrolled)
 
 
+def heading(*content: Content, level: int) -> Markup:
+    """A heading for whoever has the page read aloud.
+
+    Not ``h3``: JupyterLab lists those in the notebook's table of contents, a line for each row.
+    """
+    return tag("p", *content, role="heading", aria_level=level, class_=f"dm-heading-{level}")
+
+
 def breakable(name: str) -> Markup:
     """A name_with_underscores that may be broken after each of them."""
     return Markup(visible(name).replace("_", "_<wbr/>"))

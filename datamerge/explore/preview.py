@@ -10,10 +10,10 @@ import pandas as pd
 
 from .._choices import names
 from .bubbles import article
-from .entry import ID, NAME, entry, records
+from .entry import ID, entry, records
 from .escape import Markup, short, unmarked
 from .gather import columns, empty, gather
-from .markup import MOST_BYTES, folded, root, tag
+from .markup import MOST_BYTES, folded, heading, root, tag
 from .sample import Draw, Where, mask, without_key
 
 SHOWN = 200  # rows in the page; more can be drawn, and are in ``rows``
@@ -130,7 +130,7 @@ def page(rows: pd.DataFrame) -> str:
     if rest:
         body.append(folded(f"{len(rest):,} more rows", *rest, class_="dm-rest"))
     label = f"Preview of {len(rows):,} rows" if len(rows) != 1 else "Preview of 1 row"
-    told = tag("h3", label, class_="dm-title")
+    told = heading(label, level=3)
     left_out = None
     if len(rows) > len(shown):
         left_out = tag("p", f"{len(rows) - len(shown):,} more are in .rows", class_="dm-note")
@@ -150,12 +150,12 @@ def articles_of(rows: pd.DataFrame) -> Iterator[Markup]:
         yield article(record, each, sources, reasons)
 
 
-def numbered(values: Iterable[Any]) -> dict[str | None, int]:
-    """Each name that is shown, and None, with a number to filter by."""
-    found: dict[str | None, int] = {None: 0}
+def numbered(values: Iterable[Any]) -> dict[str, int]:
+    """Each name with a number to filter by; 0 is for rows without one."""
+    found: dict[str, int] = {}
     for value in values:
         if value is not None and not pd.isna(value):
-            found.setdefault(short(str(value), NAME), len(found))
+            found.setdefault(str(value), len(found) + 1)
     return found
 
 

@@ -11,7 +11,7 @@ from .entry import NAME
 from .escape import Markup, short, unmarked
 from .flow import counted, percent
 from .gather import columns, gather
-from .markup import fitted, folded, root, table, tag, tiles
+from .markup import fitted, folded, heading, root, table, tag, tiles
 from .sketch import Lengths
 from .summary import READ, Source, Summary, merge, summarise
 from .words import top
@@ -124,7 +124,7 @@ def _ordered(counts: Mapping[str, int]) -> dict[str, int]:
 def _page(numbers: Mapping[str, Any], source: Source, most: int) -> Markup:
     total = numbers["total"]
     return root(
-        tag("h3", "Statistics", class_="dm-title"),
+        heading("Statistics", level=3),
         tiles(_figures(numbers)),
         tag("div", *_histograms(total, source), class_="dm-charts"),
         _sources(numbers["sources"], most),
@@ -195,14 +195,14 @@ def _counts(numbers: Mapping[str, Any], most: int) -> Iterator[Markup]:
     total = numbers["total"]
     told = {
         "Removed for": (total["removed"], total["rows"], "reason", "rows"),
-        "Languages": (total.get("languages", {}), total["rows"], "language", "rows"),
         "Roles": (numbers["roles"], sum(numbers["roles"].values()), "role", "turns"),
+        "Languages": (total.get("languages", {}), total["rows"], "language", "rows"),
     }
     for caption, (counts, whole, name, of) in told.items():
         if not counts:
             continue
-        first = dict(list(counts.items())[: max(most // 4, 1)])
-        named = {short(key, NAME): count for key, count in first.items()}
+        first = list(counts.items())[: max(most // 4, 1)]
+        named = [(short(key, NAME), count) for key, count in first]
         rest = len(counts) - len(first)
         note = tag("p", f"{rest:,} more are not shown", class_="dm-note")
         head = [name, of, "share", "bar"]
@@ -215,7 +215,7 @@ def _said(sources: Mapping[str, Any], most: int) -> Iterator[Markup]:
     read = {name: one for name, one in sources.items() if one["words"] or one["phrases"]}
     if not read:
         return
-    yield tag("h4", "What the sources say", class_="dm-heading")
+    yield heading("What the sources say", level=4)
     largest = sorted(read, key=lambda name: -read[name]["rows"])[: max(most // 2, 1)]
     for number, name in enumerate(largest):
         one = read[name]
@@ -225,7 +225,7 @@ def _said(sources: Mapping[str, Any], most: int) -> Iterator[Markup]:
 
 
 def _often(kind: str, one: Mapping[str, Any]) -> Markup:
-    found = {short(words, NAME): texts for words, texts in one[kind]}
+    found = [(short(words, NAME), texts) for words, texts in one[kind]]
     head = [kind[:-1], "rows", "share", "bar"]
     return table(head, shares(found, one["texts_read"]), caption=kind.capitalize())
 

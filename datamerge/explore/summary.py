@@ -21,7 +21,7 @@ from .sketch import Lengths
 TEXTS = 200  # of a source, drawn by their ids, whose words are counted
 LETTERS = 4_000  # of each of them
 SOURCES = 50  # sources of which texts are kept; of more, those drawn by their names
-LONG_NAME = 200
+LONG_NAME = 200  # letters of a role's or a language's name
 
 READ = ("id", "source", "messages", "text", "tokens", "language", "drop_reason")
 
@@ -69,7 +69,9 @@ def summarise(part: pd.DataFrame) -> Summary:
         made.roles = Counter(_cut(spoken.role.to_pylist()))
     source, reason = np.array(_names(part, "source"), object), _names(part, "drop_reason")
     alive = np.array([not name for name in reason], bool)
-    languages = _names(part, "language", "unknown") if "language" in part.columns else None
+    languages = None
+    if "language" in part.columns:
+        languages = _cut(_names(part, "language", "unknown"))
     measures = _measures(part, spoken)
     for name, at in _groups(source):
         made.sources[name] = Source(
@@ -101,7 +103,7 @@ def merge(several: list[Summary]) -> Summary:
 def _names(part: pd.DataFrame, column: str, missing: str = "") -> list[str]:
     if column not in part.columns:
         return [missing] * len(part)
-    return _cut(pc.fill_null(strings(part[column]), missing).to_pylist())
+    return pc.fill_null(strings(part[column]), missing).to_pylist()
 
 
 def _cut(names: Iterable[str | None]) -> list[str]:

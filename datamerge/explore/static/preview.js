@@ -60,9 +60,9 @@
 
     const words = make("input", { type: "search", placeholder: "words in a row" });
     const sources = choice("Source", rows, "source",
-      (row) => row.querySelector(".dm-source").textContent, "none");
+      (row) => row.querySelector(".dm-source")?.textContent ?? "…", "none");
     const reasons = choice("Removed for", rows, "reason",
-      (row) => row.querySelector(".dm-reason").textContent, "nothing: stays");
+      (row) => row.querySelector(".dm-reason")?.textContent ?? "…", "nothing: stays");
     const status = make("p", { className: "dm-status" });
     status.setAttribute("role", "status");
     const number = make("span", { className: "dm-status" });
@@ -110,7 +110,10 @@
     tools.setAttribute("role", "search");
     const pages = make("nav", { className: "dm-pages" }, before, number, after);
     pages.setAttribute("aria-label", "Pages of rows");
-    for (const bar of [tools, pages]) bar.dataset.lmSuppressShortcuts = "true"; /* JupyterLab's */
+    /* JupyterLab takes arrow keys and letters for itself unless each control says no. */
+    for (const control of [words, sources?.select, reasons?.select, before, after]) {
+      control?.setAttribute("data-lm-suppress-shortcuts", "true");
+    }
     list.before(tools, status);
     list.after(pages);
     show();
