@@ -685,7 +685,7 @@ def test_old_rows_are_not_compared_with_each_other(finder, grouped, monkeypatch)
         (rows, same, pairs.number, np.array(pairs.found), pairs.dense)))  # fmt: skip
     certain = {"num_perm": 300, "bands": 300, "rows": 1} if finder is dm.dedup.minhash else {}
     finder(new, threshold=0.9, floor=0.6, text="text", ngram=1, against=old, **certain)._find()
-    rows, same, numbers, found, dense = seen[0]
+    rows, _, numbers, found, dense = seen[0]
     assert rows.old.sum() == 50 and (dense is not None) == grouped
     ids = [number(key) for key in rows.id.to_pylist()]
     group = np.full(len(numbers), -1)

@@ -13,6 +13,7 @@ _SEED, _FNV, _BASE = U(0xCBF29CE484222325), U(0x100000001B3), U(0x9E3779B97F4A7C
 _MIX_1, _MIX_2 = U(0xFF51AFD7ED558CCD), U(0xC4CEB9FE1A85EC53)
 _S8, _S29, _S32, _S33 = U(8), U(29), U(32), U(33)
 _ZERO, _ONE = U(0), U(1)
+_FEW = 24  # hashes that are sorted by insertion
 
 _FOLD = np.arange(256, dtype=np.uint8)
 _FOLD[65:91] += 32  # A to Z
@@ -114,10 +115,26 @@ def _grams(units, count, n, out):
 
 
 @njit(cache=True, nogil=True)
+def _sort_unique_few(values, count):
+    kept = 0
+    for i in range(count):
+        value, j = values[i], kept
+        while j and values[j - 1] > value:
+            j -= 1
+        if j and values[j - 1] == value:
+            continue
+        for k in range(kept, j, -1):
+            values[k] = values[k - 1]
+        values[j] = value
+        kept += 1
+    return kept
+
+
+@njit(cache=True, nogil=True)
 def _sort_unique(values, count, other, counts):
     """Sort hashes in linear time, by their leading bits and then in place; how many differ."""
-    if count == 0:
-        return 0
+    if count <= _FEW:
+        return _sort_unique_few(values, count)
     bits = 1
     while (1 << bits) < count:
         bits += 1
@@ -181,16 +198,40 @@ def shingle_sets(data, offsets, n, by_words, longest, hashes, starts, digest):
 @njit(cache=True, nogil=True)
 def signatures(hashes, starts, factor, add, found):
     """MinHash: for each set and permutation the least ``factor * hash + add`` in 32 bits."""
-    permutations = len(factor)
     for row in range(len(starts) - 1):
-        least = found[row]
-        for i in range(permutations):
-            least[i] = np.uint32(0xFFFFFFFF)
-        for k in range(starts[row], starts[row + 1]):
-            x = np.uint32(hashes[k] >> _S32)
-            for i in range(permutations):
-                value = np.uint32(factor[i] * x + add[i])
-                least[i] = min(least[i], value)
+        _minima(hashes, starts[row], starts[row + 1], factor, add, found[row])
+
+
+@njit(cache=True, nogil=True)
+def _minima(hashes, start, stop, factor, add, least):
+    least[:] = np.uint32(0xFFFFFFFF)
+    for k in range(start, stop):
+        x = np.uint32(hashes[k] >> _S32)
+        for i in range(len(factor)):
+            value = np.uint32(factor[i] * x + add[i])
+            least[i] = min(least[i], value)
+
+
+@njit(cache=True, nogil=True)
+def signature_bands(hashes, starts, factor, add, bands, rows):
+    """The hashes of the bands of each set's signature, which is not kept."""
+    found = np.empty((bands, len(starts) - 1), np.uint32)
+    used = bands * rows
+    factor, add, least = factor[:used].copy(), add[:used].copy(), np.empty(used, np.uint32)
+    for row in range(len(starts) - 1):
+        _minima(hashes, starts[row], starts[row + 1], factor, add, least)
+        _hash_bands(least, bands, rows, found[:, row])
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _hash_bands(signature, bands, rows, hashes):
+    for band in range(bands):
+        h = _ZERO
+        for i in range(rows):
+            h = (h ^ U(signature[band * rows + i])) * _BASE
+            h ^= h >> _S32
+        hashes[band] = h
 
 
 @njit(cache=True, nogil=True)
@@ -198,10 +239,5 @@ def band_hashes(found, bands, rows):
     """One hash for each band of each signature, ``[bands, n]``."""
     hashes = np.empty((bands, len(found)), np.uint32)
     for row in range(len(found)):
-        for band in range(bands):
-            h = _ZERO
-            for i in range(rows):
-                h = (h ^ U(found[row, band * rows + i])) * _BASE
-                h ^= h >> _S32
-            hashes[band, row] = h
+        _hash_bands(found[row], bands, rows, hashes[:, row])
     return hashes

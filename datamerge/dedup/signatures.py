@@ -51,6 +51,10 @@ class Sketch:
 
     def of(self, sets: Sets) -> dict[str, np.ndarray]:
         """The sketches: ``bands`` uint32 ``[bands, n]``, ``signatures`` ``[n, num_perm]``."""
+        if not self.keep_signatures and on_gpu() is None:
+            drawn = self.permutations.functions()
+            run = _kernels().signature_bands
+            return {"bands": run(sets.hashes, sets.starts, *drawn, self.bands, self.rows)}
         signatures = self.permutations.found(sets)
         bands = _kernels().band_hashes(signatures, self.bands, self.rows)
         return {"bands": bands} | ({"signatures": signatures} if self.keep_signatures else {})
