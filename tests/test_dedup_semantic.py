@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import dask
 import numpy as np
@@ -10,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datamerge.dedup import cosine, dense, int8, products, screen
+import datamerge as dm
+from datamerge.dedup import clustered, cosine, dense, int8, products, screen
 from datamerge.dedup.pairs import PAIR
 
 ARITHMETICS = ["float32"]
@@ -229,7 +233,7 @@ def test_dense_groups_and_listed_pairs_are_all_pairs(tmp_path, monkeypatch):
     np.save(tmp_path / "vectors.npy", vectors)
     folder = tmp_path / "scratch"
     folder.mkdir()
-    found, groups = dense.search(tmp_path / "vectors.npy", 0.9, folder)
+    found, groups, _ = dense.search(tmp_path / "vectors.npy", 0.9, folder)
     assert groups is not None and len(np.unique(groups.group)) >= 2
     np.testing.assert_array_equal(groups.arrays["vectors"], vectors[groups.item])
     listed, inside = as_dict(found), {}
@@ -255,3 +259,101 @@ def test_loose_crowds_are_an_error(tmp_path, monkeypatch):
     (tmp_path / "scratch").mkdir()
     with pytest.raises(ValueError, match="too many to keep"):
         dense.search(tmp_path / "vectors.npy", 0.9, tmp_path / "scratch")
+
+
+@pytest.mark.parametrize("arithmetic", ARITHMETICS)
+def test_clusters_find_the_pairs_that_share_one(arithmetic, tmp_path, small_blocks, capsys):
+    rng = np.random.default_rng(11)
+    vectors = near_copies(rng, 900, 30, spread=0.35)
+    old = rng.random(900) < 0.2
+    np.save(tmp_path / "vectors.npy", vectors)
+    (tmp_path / "scratch").mkdir()
+    with dask.config.set({"datamerge.dedup.arithmetic": arithmetic}):
+        found, _, about = dense.search(
+            tmp_path / "vectors.npy", 0.8, tmp_path / "scratch", old, clustered.Nearest(20, 2)
+        )
+    nearest = np.load(tmp_path / "scratch" / "nearest.npy")
+    assert nearest.shape == (900, 2)
+    every = {(i, j) for i, j in brute(vectors, 0.8) if not (old[i] and old[j])}
+    shared = {(i, j) for i, j in every if set(nearest[i]) & set(nearest[j])}
+    assert set(as_dict(found)) == shared
+    assert 0.5 < len(shared) / len(every) < 1
+    # Fewer rows than are measured: the recall is that of all pairs.
+    assert about["recall_pairs"] == len(every)
+    assert about["recall"] == pytest.approx(len(shared) / len(every))
+    assert re.search(r"20 clusters, 2 probes: recall 0\.\d+ of the", capsys.readouterr().out)
+
+
+def test_clusters_recall_is_of_the_sampled_rows(tmp_path, monkeypatch):
+    monkeypatch.setattr(clustered, "MEASURED", 150)
+    vectors = near_copies(np.random.default_rng(12), 1200, 30, spread=0.35)
+    np.save(tmp_path / "vectors.npy", vectors)
+    (tmp_path / "scratch").mkdir()
+    path = tmp_path / "vectors.npy"
+    found = dense.search(path, 0.8, tmp_path / "scratch", None, clustered.Nearest(30, 1))
+    rows = set(np.random.default_rng(0).permutation(1200)[:150].tolist())
+    every = {(i, j) for i, j in brute(vectors, 0.8) if i in rows or j in rows}
+    assert found.about["recall_pairs"] == len(every)
+    assert found.about["recall"] == len(set(as_dict(found.pairs)) & every) / len(every)
+
+
+@dataclass(frozen=True)
+class Table:
+    """An encoder that looks vectors up: a text is its comma-separated numbers."""
+
+    dim: int
+    fingerprint: str = "table"
+    seen: list[str] = field(default_factory=list, compare=False)
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        self.seen.extend(texts)
+        vectors = [[float(x) for x in text.split(",")] for text in texts]
+        return np.array(vectors).astype(np.float16 if self.fingerprint == "half" else np.float32)
+
+
+def texts_of(vectors: np.ndarray) -> list[dict[str, str]]:
+    return [{"text": ",".join(f"{x:.7g}" for x in row)} for row in vectors.tolist()]
+
+
+@pytest.mark.parametrize("mode", ["exact", "clustered"])
+@pytest.mark.parametrize("fingerprint", ["single", "half"])
+def test_pairs_do_not_depend_on_partitions(mode, fingerprint):
+    import dask.dataframe as dd
+
+    vectors = near_copies(np.random.default_rng(13), 300, 8).round(3)
+    pdf = dm.read(texts_of(vectors), name="v").compute()
+    results = []
+    for frame in (pdf, dd.from_pandas(pdf.sample(frac=1, random_state=0), npartitions=5)):
+        encoder = Table(8, fingerprint)
+        options = {} if mode == "exact" else {"mode": mode, "clusters": 9, "probes": 2}
+        found = dm.dedup.semantic(
+            frame, threshold=0.95, floor=0.8, text="text", encoder=encoder, **options
+        )
+        table = found.pairs
+        ends = np.sort(table[["id", "other"]].to_numpy(), axis=1)
+        results.append(sorted(zip(*ends.T.tolist(), table["score"].tolist(), strict=True)))
+        assert len(encoder.seen) == len(set(encoder.seen))
+    assert results[0] == results[1]
+    if mode == "exact":
+        kind = np.float16 if fingerprint == "half" else np.float32
+        assert len(results[0]) == len(brute(vectors.astype(kind), 0.8))
+
+
+def test_bad_vectors_name_the_row():
+    df = dm.read([{"text": "1,0"}, {"text": "nan,1"}], name="v")
+    with pytest.raises(ValueError, match=r"NaN or infinity for the text of 'v#1'"):
+        dm.dedup.semantic(df, threshold=0.5, text="text", encoder=Table(2)).mark()
+    df = dm.read([{"text": "1,0"}, {"text": "1,2,3"}], name="v")
+    with pytest.raises(ValueError, match="inhomogeneous|differ in length"):
+        dm.dedup.semantic(df, threshold=0.5, text="text", encoder=Table(2)).mark()
+    df = dm.read([{"text": "1,0,0"}], name="v")
+    with pytest.raises(ValueError, match=r"shape \(1, 3\), expected \(1, 2\)"):
+        dm.dedup.semantic(df, threshold=0.5, text="text", encoder=Table(2)).mark()
+
+
+def test_bad_modes():
+    df = dm.read([{"text": "a"}], name="v")
+    with pytest.raises(ValueError, match="one of exact, clustered"):
+        dm.dedup.semantic(df, mode="fast")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="at least one cluster"):
+        dm.dedup.semantic(df, mode="clustered", probes=0)

@@ -87,7 +87,7 @@ def screen(x, y, a, b, x_group, y_group, steps, diagonal, first_new, at, left, r
         for group in range(block * GROUPS, stop):
             if x_group[group] >= 0 and x_group[group] == y_group[column]:
                 continue
-            some = tile(
+            some = tile(  # type: ignore[call-arg,var-annotated]
                 x.ctypes.data + group * x.strides[1],
                 y.ctypes.data + column * y.strides[1],
                 x.strides[0],
@@ -139,7 +139,7 @@ def score(matrix, norms, left, right, scores):
 def _dot(a, i, b, j, a_row, b_row, dim):
     """The dot product of two rows, which are at these addresses."""
     whole = dim - dim % AT_ONCE
-    total = dot(a_row, b_row, whole) if whole else 0.0
+    total = dot(a_row, b_row, whole) if whole else 0.0  # type: ignore[call-arg]
     for k in range(whole, dim):
         total += np.float64(a[i, k]) * np.float64(b[j, k])
     return total
@@ -157,3 +157,22 @@ def at_least(tile, bound, left, right, row, column, at):
                 left[found], right[found] = i, j
                 found += 1
     return found, -1
+
+
+@njit(cache=True, nogil=True)
+def highest(values, places):
+    """The places of the highest values of each row; of equal ones the first."""
+    many = places.shape[1]
+    held = np.empty(many, values.dtype)
+    for i in range(len(values)):
+        filled = 0
+        for j in range(values.shape[1]):
+            value = values[i, j]
+            if filled == many and not value > held[many - 1]:
+                continue
+            at = filled if filled < many else many - 1
+            filled = min(filled + 1, many)
+            while at > 0 and value > held[at - 1]:
+                held[at], places[i, at] = held[at - 1], places[i, at - 1]
+                at -= 1
+            held[at], places[i, at] = value, j

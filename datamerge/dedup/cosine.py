@@ -7,27 +7,24 @@ too many, near-equal rows are gathered into groups (see :mod:`.dense`).
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from os import PathLike
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
 from .. import workdir
 from ..compute import each
 from .pairs import PAIR, gathered
-from .screen import Arithmetic, Screen, Vectors, choose, make
+from .screen import UNIT, Arithmetic, Screen, Vectors, choose, make
 
 # Rows of a block; half of one in whole numbers fits the second cache.
 BLOCK = 12_288
-# A multiple of the compiled tile's 6 rows and of its 64 columns.
-_UNIT = 192
 # The most tasks, and the fewest pairs of blocks that are worth one.
-_MOST_TASKS, _FEWEST = 4096, 4
+MOST_TASKS, _FEWEST = 4096, 4
 
 
 def all_pairs(
@@ -109,16 +106,22 @@ def ordered(
     for name, values in (("order", order), ("norms", norms), ("group", group)):
         np.save(folder / f"{name}.npy", values)
     grouped = bool((group >= 0).any())
-    size = min(BLOCK, max(1, -(-rows // _UNIT)) * _UNIT)
+    size = min(BLOCK, max(1, -(-rows // UNIT)) * UNIT)
     return Vectors(matrix, str(folder), rows, float(floor), int(old.sum()), grouped, size)
 
 
-def prepare(vectors: Vectors) -> Arithmetic:
-    """Choose the arithmetic that suits the workers, and make the blocks ready for it."""
+def arithmetic_for(vectors: Vectors) -> Arithmetic:
+    """What suits the workers; and what all of them need is made ready."""
     arithmetic: Arithmetic = each(_choice, [None], stage="compare")[0]
     if vectors.rows > 1:
-        screen = make(arithmetic, vectors)
-        getattr(screen, "turn", None)  # found once, here
+        make(arithmetic, vectors).begin()
+    return arithmetic
+
+
+def prepare(vectors: Vectors) -> Arithmetic:
+    """Choose the arithmetic, and make the blocks ready for it."""
+    arithmetic = arithmetic_for(vectors)
+    if vectors.rows > 1:
         each(Prepare(vectors, arithmetic), range(vectors.blocks), stage="prepare")
     return arithmetic
 
@@ -129,19 +132,66 @@ def _choice(_: None) -> Arithmetic:
 
 def compare(vectors: Vectors, arithmetic: Arithmetic, most: int | None = None) -> np.ndarray:
     """The pairs, through tasks of about equal size."""
-    folder = Path(vectors.folder)
     work = Compare(vectors, arithmetic, most)
-    count = len(work.squares)
-    size = max(_FEWEST, -(-count // _MOST_TASKS))
-    tasks = [(a, min(a + size, count)) for a in range(0, count, size)]
-    found = sum(each(work, tasks, stage="compare"))
-    if most is not None and found > most:
-        raise too_many(found, vectors.floor)
-    parts = [folder / f"{first:010d}.npy" for first, _ in tasks]
+    count = len(work.squares())
+    size = max(_FEWEST, -(-count // MOST_TASKS))
+    found = gather(work, [(a, min(a + size, count)) for a in range(0, count, size)])
+    for path in Path(vectors.folder).glob("*.block"):
+        path.unlink()
+    return found
+
+
+class Search(Protocol):
+    """A task that finds some of the pairs; called, it writes them with :func:`write_pairs`."""
+
+    @property
+    def vectors(self) -> Vectors: ...
+
+    @property
+    def most(self) -> int | None: ...
+
+    def pairs(self, some: tuple[int, int]) -> Iterator[np.ndarray]:
+        """The pairs of a share of the work."""
+
+    def __call__(self, some: tuple[int, int]) -> int:
+        """Write them; returns how many there are."""
+
+
+def gather(work: Search, shares: list[tuple[int, int]]) -> np.ndarray:
+    """Do all shares of the work; their pairs, mapped from one file."""
+    folder = Path(work.vectors.folder)
+    found = sum(each(work, shares, stage="compare"))
+    if work.most is not None and found > work.most:
+        raise too_many(found, work.vectors.floor)
+    parts = [folder / _part(share) for share in shares]
     pairs = gathered(parts, folder / "found.npy")
-    for path in [*parts, *folder.glob("*.block")]:
+    for path in parts:
         path.unlink()
     return pairs
+
+
+def write_pairs(work: Search, some: tuple[int, int]) -> int:
+    """Write the pairs of a share to a file; a task that runs twice writes the same twice."""
+    found = 0
+    target = Path(work.vectors.folder) / _part(some)
+    head = {"descr": np.lib.format.dtype_to_descr(PAIR), "fortran_order": False}
+    with workdir.replacing(target) as temporary, temporary.open("wb") as file:
+        # How many there are is known at the end: the header has room for any number.
+        np.lib.format.write_array_header_1_0(file, head | {"shape": (2**62,)})
+        length = file.tell()
+        for pairs in work.pairs(some):
+            found += len(pairs)
+            pairs.tofile(file)
+            if work.most is not None and found > work.most:
+                raise too_many(found, work.vectors.floor)
+        file.seek(0)
+        np.lib.format.write_array_header_1_0(file, head | {"shape": (found,)})
+        assert file.tell() == length
+    return found
+
+
+def _part(share: tuple[int, int]) -> str:
+    return f"{share[0]:010d}.npy"
 
 
 def too_many(found: float, floor: float) -> ValueError:
@@ -172,44 +222,39 @@ class Compare:
     arithmetic: Arithmetic
     most: int | None
 
-    @cached_property
     def squares(self) -> np.ndarray:
         """The pairs of blocks, ``[count, 2]`` int32: left at most right, right not all old."""
         blocks = self.vectors.blocks if self.vectors.rows > 1 else 0
-        first = self.vectors.first_new // self.vectors.size
-        left = np.repeat(np.arange(blocks), blocks - np.maximum(np.arange(blocks), first))
-        starts = np.maximum(np.arange(blocks), first)
+        starts = np.maximum(np.arange(blocks), self.vectors.first_new // self.vectors.size)
+        left = np.repeat(np.arange(blocks), blocks - starts)
         right = np.concatenate([left[:0], *(np.arange(a, blocks) for a in starts.tolist())])
         return np.column_stack([left, right]).astype(np.int32)
 
     def __call__(self, some: tuple[int, int]) -> int:
         """Write the pairs of these squares to a file; returns how many there are."""
-        screen = make(self.arithmetic, self.vectors)
-        found = 0
-        target = Path(self.vectors.folder) / f"{some[0]:010d}.npy"
-        raw = target.with_suffix(".raw")
-        with raw.open("wb") as file:
-            for left, right in self.squares[slice(*some)].tolist():
-                for pairs in self._square(screen, left, right):
-                    found += len(pairs)
-                    pairs.tofile(file)
-                    if self.most is not None and found > self.most:
-                        raise too_many(found, self.vectors.floor)
-        _with_header(raw, target, found)
-        return found
+        return write_pairs(self, some)
 
-    def _square(self, screen: Screen, left: int, right: int) -> Iterator[np.ndarray]:
+    def pairs(self, some: tuple[int, int]) -> Iterator[np.ndarray]:
+        """The pairs, a few at a time."""
         of = self.vectors
-        first_new = max(0, of.first_new - right * of.size)
-        a = screen.block(left)
-        b = a if left == right else screen.block(right)
-        rows, columns = of.members(left), of.members(right)
-        for i, j in screen.candidates(a, b, diagonal=left == right, first_new=first_new):
-            if of.grouped:
-                one, other = a.groups[i], b.groups[j]
-                apart = (one != other) | (one < 0)
-                i, j = i[apart], j[apart]
-            yield scored(of, rows[i], columns[j])
+        screen = make(self.arithmetic, of)
+        for left, right in self.squares()[slice(*some)].tolist():
+            a = screen.block(left)
+            b = a if left == right else screen.block(right)
+            first_new = max(0, of.first_new - right * of.size)
+            yield from square(of, screen, a, b, left == right, first_new)
+
+
+def square(
+    vectors: Vectors, screen: Screen, left: Any, right: Any, diagonal: bool, first_new: int
+) -> Iterator[np.ndarray]:
+    """The pairs of two blocks."""
+    for i, j in screen.candidates(left, right, diagonal=diagonal, first_new=first_new):
+        if vectors.grouped:
+            one, other = left.groups[i], right.groups[j]
+            apart = (one != other) | (one < 0)
+            i, j = i[apart], j[apart]
+        yield scored(vectors, left.rows[i], right.rows[j])
 
 
 def scored(vectors: Vectors, left: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -224,13 +269,3 @@ def scored(vectors: Vectors, left: np.ndarray, right: np.ndarray) -> np.ndarray:
     pairs["right"] = np.maximum(left[good], right[good])
     pairs["score"] = scores[good]
     return pairs
-
-
-def _with_header(raw: Path, target: Path, count: int) -> None:
-    """Records as a file that NumPy maps; a task that runs twice writes the same twice."""
-    with workdir.replacing(target) as temporary, temporary.open("wb") as file:
-        head = {"descr": np.lib.format.dtype_to_descr(PAIR), "fortran_order": False}
-        np.lib.format.write_array_header_1_0(file, head | {"shape": (count,)})
-        with raw.open("rb") as source:
-            shutil.copyfileobj(source, file, 1 << 20)
-    raw.unlink(missing_ok=True)

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from ..compute import each
 from . import cosine
 from .pairs import PAIR, Dense
+from .screen import Vectors
 
 # Pairs that may be listed: so many in any case, or so many a row; groups are made of more.
 FEWEST_PAIRS, PAIRS_PER_ROW = 2_000_000, 64
@@ -32,8 +34,12 @@ def budget(rows: int) -> int:
 
 
 def search(
-    matrix: Path, floor: float, folder: Path, old: np.ndarray | None = None
-) -> tuple[np.ndarray, Dense | None]:
+    matrix: Path,
+    floor: float,
+    folder: Path,
+    old: np.ndarray | None = None,
+    nearby: Nearby | None = None,
+) -> Found:
     """All pairs at or above the floor: listed, or inside a group.
 
     Raises
@@ -45,7 +51,7 @@ def search(
     norms = cosine.measured(values)
     rows = len(norms)
     if rows < 2:
-        return np.zeros(0, PAIR), None
+        return Found(np.zeros(0, PAIR), None, {})
     group = None
     if rows * (rows - 1) / 2 > budget(rows):
         sample = Sample.of(values, norms, floor, _LEFT)
@@ -56,8 +62,26 @@ def search(
                 raise cosine.too_many(left, floor)
     vectors = cosine.ordered(str(matrix), floor, norms, folder, old=old, group=group)
     most = TOO_MANY * budget(rows)
-    found = cosine.compare(vectors, cosine.prepare(vectors), most)
-    return found, _dense(values, group)
+    if nearby is not None:
+        found, about = nearby(vectors, most)
+    else:
+        found, about = cosine.compare(vectors, cosine.prepare(vectors), most), {}
+    return Found(found, _dense(values, group), about)
+
+
+class Nearby(Protocol):
+    """A search that may miss pairs, and what is to be told of it."""
+
+    def __call__(self, vectors: Vectors, most: int) -> tuple[np.ndarray, dict[str, Any]]:
+        """Find at most so many pairs."""
+
+
+class Found(NamedTuple):
+    """The outcome of a search."""
+
+    pairs: np.ndarray
+    dense: Dense | None
+    about: dict[str, Any]
 
 
 @dataclass(frozen=True)

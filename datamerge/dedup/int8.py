@@ -41,7 +41,7 @@ class Turn:
     def of(cls, matrix: np.ndarray, norms: np.ndarray, floor: float) -> Turn:
         """The turn that fits a sample of the rows; which one it is decides on speed alone."""
         rows = np.unique(np.linspace(0, len(matrix) - 1, min(len(matrix), _SAMPLE)).astype(int))
-        sample = _unit(matrix[rows], norms[rows])
+        sample = unit_rows(matrix, norms, rows)
         basis = _components(sample)
         rest = 1 - np.cumsum(((sample @ basis.astype(np.float32)) ** 2).mean(axis=0))
         enough = int(np.searchsorted(-rest, -max(1 - floor, 0.01))) + 1
@@ -98,10 +98,9 @@ def prepared(
     turn: Turn, matrix: np.ndarray, norms: np.ndarray, rows: np.ndarray, floor: float, size: int
 ) -> np.ndarray:
     """A block record of these rows of a matrix, filled up to ``size`` with nothing."""
-    from ._screen_kernels import quantise, unit
+    from ._screen_kernels import quantise
 
-    units = np.empty((len(rows), matrix.shape[1]), np.float32)
-    unit(matrix, norms, rows, units)
+    units = unit_rows(matrix, norms, rows)
     block = np.zeros(1, block_dtype(turn, size))
     one = block[0]
     kept, missed = np.empty((2, len(rows), len(turn.stages)))
@@ -127,8 +126,13 @@ def _filled(starts: np.ndarray, nothing: np.ndarray, size: int) -> np.ndarray:
     return whole
 
 
-def _unit(vectors: np.ndarray, norms: np.ndarray) -> np.ndarray:
-    return (vectors / np.where(norms > 0, norms, 1.0)[:, None]).astype(np.float32)
+def unit_rows(matrix: np.ndarray, norms: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """These rows of a matrix, of length one, float32; rows of zeros stay so."""
+    from ._screen_kernels import unit
+
+    units = np.empty((len(rows), matrix.shape[1]), np.float32)
+    unit(matrix, norms, rows, units)
+    return units
 
 
 def _components(sample: np.ndarray) -> np.ndarray:

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from .int8 import unit_rows
+
 if TYPE_CHECKING:
     from .screen import Vectors
 
@@ -42,6 +44,7 @@ class Kind(Protocol):
 @dataclass(frozen=True)
 class _Block:
     units: Any
+    rows: np.ndarray
     groups: np.ndarray
 
 
@@ -51,18 +54,23 @@ class Product:
     def __init__(self, vectors: Vectors, kind: Kind, tile: int = TILE) -> None:
         self.vectors, self.kind, self.tile = vectors, kind, tile
 
+    def begin(self) -> None:
+        """Nothing is needed."""
+
     def prepare(self, number: int) -> None:
         """Nothing: rows are read when needed."""
 
     def block(self, number: int) -> _Block:
         """A block's rows."""
-        rows = self.vectors.members(number)
-        return _Block(self._units(rows), self.vectors.groups(number)[: len(rows)])
+        return self.made(self.vectors.members(number))
+
+    def made(self, rows: np.ndarray) -> _Block:
+        """Any rows."""
+        return _Block(self._units(rows), rows, self.vectors.groups(rows, len(rows)))
 
     def _units(self, rows: np.ndarray) -> Any:
-        norms = self.vectors.column("norms")[rows]
-        values = self.vectors.values[rows] / np.where(norms > 0, norms, 1.0)[:, None]
-        return self.kind.hold(values.astype(np.float32))
+        units = unit_rows(self.vectors.values, self.vectors.column("norms"), rows)
+        return self.kind.hold(units)
 
     def candidates(
         self, left: _Block, right: _Block, *, diagonal: bool, first_new: int

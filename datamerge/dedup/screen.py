@@ -21,6 +21,8 @@ from .. import workdir
 from . import products
 from .int8 import CHUNK, COLUMNS, ROWS, Turn, block_dtype, prepared
 
+# Blocks are whole numbers of these rows: a multiple of the compiled tile's 6 and of its 64.
+UNIT = 192
 Arithmetic = Literal["int8", "bfloat16", "float32"]
 Candidates = Iterator[tuple[np.ndarray, np.ndarray]]
 
@@ -66,23 +68,28 @@ class Vectors:
         """The rows at the places of a block."""
         return np.array(self.column("order")[self.places(block)])
 
-    def groups(self, block: int) -> np.ndarray:
-        """The group of every place of a block; of places beyond the last row -1."""
-        found = np.full(self.size, -1, np.int32)
+    def groups(self, rows: np.ndarray, size: int) -> np.ndarray:
+        """The groups of a block's rows; of places beyond them, up to its size, -1."""
+        found = np.full(size, -1, np.int32)
         if self.grouped:
-            some = self.column("group")[self.members(block)]
-            found[: len(some)] = some
+            found[: len(rows)] = self.column("group")[rows]
         return found
 
 
 class Screen(Protocol):
     """Names candidates."""
 
+    def begin(self) -> None:
+        """Find out once what all tasks need."""
+
     def prepare(self, number: int) -> None:
         """Make a block ready, where that is worth a file."""
 
     def block(self, number: int) -> Any:
-        """A block to be compared."""
+        """A block to be compared; it has the ``rows`` it is of, and their ``groups``."""
+
+    def made(self, rows: np.ndarray) -> Any:
+        """A block of any rows, at most as many as in the others."""
 
     def candidates(self, left: Any, right: Any, *, diagonal: bool, first_new: int) -> Candidates:
         """Places in two blocks of all pairs that may reach the floor.
@@ -95,6 +102,7 @@ class Screen(Protocol):
 @dataclass(frozen=True)
 class _Block:
     record: Any
+    rows: np.ndarray
     groups: np.ndarray
 
 
@@ -105,28 +113,37 @@ class Int8:
         self.vectors = vectors
         self.folder = Path(vectors.folder)
 
+    def begin(self) -> None:
+        """Find the basis."""
+        of = self.vectors
+        Turn.of(of.values, of.column("norms"), of.floor).save(self.folder / "turn.npz")
+
     @cached_property
     def turn(self) -> Turn:
-        """The basis; found when first asked for."""
-        path = self.folder / "turn.npz"
-        if not path.exists():
-            of = self.vectors
-            Turn.of(of.values, of.column("norms"), of.floor).save(path)
-        return Turn.load(path)
+        """The basis."""
+        return Turn.load(self.folder / "turn.npz")
 
     def prepare(self, number: int) -> None:
         """Write a block's file."""
-        of = self.vectors
-        norms, rows = of.column("norms"), of.members(number)
-        block = prepared(self.turn, of.values, norms, rows, of.floor, of.size)
+        record = self._record(self.vectors.members(number), self.vectors.size)
         with workdir.replacing(self._path(number)) as temporary, temporary.open("wb") as file:
-            block.tofile(file)
+            record.tofile(file)
 
     def block(self, number: int) -> _Block:
         """From its file."""
-        kind = block_dtype(self.turn, self.vectors.size)
-        record = np.memmap(self._path(number), kind, mode="r")[0]
-        return _Block(record, self.vectors.groups(number))
+        of = self.vectors
+        record = np.memmap(self._path(number), block_dtype(self.turn, of.size), mode="r")[0]
+        rows = of.members(number)
+        return _Block(record, rows, of.groups(rows, of.size))
+
+    def made(self, rows: np.ndarray) -> _Block:
+        """In memory."""
+        size = max(1, -(-len(rows) // UNIT)) * UNIT
+        return _Block(self._record(rows, size)[0], rows, self.vectors.groups(rows, size))
+
+    def _record(self, rows: np.ndarray, size: int) -> np.ndarray:
+        of = self.vectors
+        return prepared(self.turn, of.values, of.column("norms"), rows, of.floor, size)
 
     def candidates(
         self, left: _Block, right: _Block, *, diagonal: bool, first_new: int
@@ -162,8 +179,9 @@ def has_vnni() -> bool:
     """Whether the compiled screen runs here, and computes what NumPy computes."""
     try:
         import llvmlite.binding as llvm
-        from numba.core import config
+        from numba.core import config as compiler
 
+        config: Any = compiler
         features = llvm.get_host_cpu_features()
         # An instruction that the compiler was told not to use would end the process.
         told = config.CPU_NAME or config.CPU_FEATURES or config.DISABLE_JIT
@@ -192,7 +210,9 @@ def _is_right() -> bool:
     tiled = [_tiled(x, ROWS), _tiled((y + 128).astype(np.uint8), COLUMNS)]
     none, steps = np.full(1, -1, np.int32), np.ones(2, np.int64)
     i, j = np.empty((2, 1 << 16), np.int32)
-    found, _ = screen(*tiled, a, b, none, none, steps, False, 0, 0, i, j)
+    found, _ = screen(  # type: ignore[call-arg]
+        *tiled, a, b, none, none, steps, False, 0, 0, i, j
+    )
     got = np.zeros_like(expected)
     got[i[:found], j[:found]] = True
     return bool((got == expected).all())

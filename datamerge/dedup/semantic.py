@@ -22,6 +22,7 @@ from ..embed import Encoder
 from ..text import TextView, view
 from . import evidence
 from .adapt import Ids, id_array
+from .clustered import Nearest
 from .dense import search
 from .digest import digests
 from .pairs import Pairs
@@ -35,12 +36,13 @@ class Semantic:
     text: TextView
     encoder: Encoder
     floor: float
+    nearby: Nearest | None = None
 
     how = "semantic"
     word = "cosine"
 
     def __dask_tokenize__(self) -> tuple[Any, ...]:
-        return ("Semantic", self.text, self.encoder.fingerprint, self.floor)
+        return ("Semantic", self.text, self.encoder.fingerprint, self.floor, self.nearby)
 
     def find(self, df: Any, folder: Path, against: Any = None) -> Any:
         """Embed every distinct text once, compare all with all, and keep the pairs."""
@@ -53,14 +55,16 @@ class Semantic:
         distinct = np.flatnonzero(same == np.arange(len(rows)))
         with _scratch(folder.with_name(f"{folder.name}.cosine")) as scratch:
             matrix, number = _matrix(embeddings, rows, distinct, self.encoder.dim, scratch)
-            found, dense = search(matrix, self.floor, scratch, rows.old[number])
-            evidence.save(folder, rows, same, Pairs(number, found, dense), self._about())
+            found = search(matrix, self.floor, scratch, rows.old[number], self.nearby)
+            pairs = Pairs(number, found.pairs, found.dense, found.about)
+            evidence.save(folder, rows, same, pairs, {**self._about(), **found.about})
         return kept
 
     def arguments(self, threshold: float) -> dict[str, Any]:
         """What the step was called with."""
         encoder = getattr(self.encoder, "name", None) or self.encoder.fingerprint
-        return {"threshold": threshold, "text": self.text, "encoder": encoder}
+        near = {} if self.nearby is None else {"mode": "clustered", **vars(self.nearby)}
+        return {"threshold": threshold, "text": self.text, "encoder": encoder, **near}
 
     def _about(self) -> dict[str, Any]:
         return {
@@ -140,24 +144,21 @@ def _scratch(folder: Path) -> Iterator[Path]:
 def _matrix(
     embeddings: Path, rows: Compared, distinct: np.ndarray, dim: int, folder: Path
 ) -> tuple[Path, np.ndarray]:
-    """The vectors of the distinct rows as one file, partition after partition.
+    """The vectors of the distinct rows as one file, in the order of the rows.
 
     Returns the file and, for each of its rows, the number of the row it stands for.
     """
-    place = rows.place[distinct]
-    order = np.lexsort((place[:, 1], place[:, 0]))
-    number, place = distinct[order], place[order]
     path = folder / "matrix.npy"
-    if not len(number):
+    if not len(distinct):
         _keep(path, np.zeros((0, dim), np.float32))
-        return path, number
-    matrix = np.lib.format.open_memmap(path, "w+", np.float32, (len(number), dim))
-    parts, starts = np.unique(place[:, 0], return_index=True)
-    stops = [*starts[1:].tolist(), len(place)]
-    for part, start, stop in zip(parts.tolist(), starts.tolist(), stops, strict=True):
-        vectors = np.load(embeddings / f"{part:05d}.npy", mmap_mode="r")
+        return path, distinct
+    part, row = rows.place[distinct].T
+    matrix = np.lib.format.open_memmap(path, "w+", np.float32, (len(distinct), dim))
+    for one in np.unique(part).tolist():
+        vectors = np.load(embeddings / f"{one:05d}.npy", mmap_mode="r")
         if vectors.ndim != 2 or vectors.shape[1] != dim:
             raise ValueError(f"kept vectors of shape {vectors.shape}, expected [rows, {dim}]")
-        matrix[start:stop] = vectors[place[start:stop, 1]]
+        here = np.flatnonzero(part == one)
+        matrix[here] = vectors[row[here]]
     matrix.flush()
-    return path, number
+    return path, distinct
