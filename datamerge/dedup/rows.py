@@ -74,17 +74,18 @@ class Extract:
     normal: What
 
     def __call__(self, part: pd.DataFrame, number: int) -> dict[str, Any]:
-        alive = chosen(part, part[audit.REASON].isna().to_numpy(dtype=bool))
+        read = [c for c in ("id", "source", "messages", "text", self.text) if c in part.columns]
+        alive = part[list(dict.fromkeys(read))]
+        alive = chosen(alive, part[audit.REASON].isna().to_numpy(dtype=bool))
         plain = view(alive, self.text)
-        present = has_text(plain)
-        rows = chosen(alive, present)
-        plain = plain if present.all() else plain.filter(pa.array(present))
+        present = has_text(plain)  # what is chosen of results need not be copied of texts
+        mask, rows = pa.array(present), int(present.sum())
         return {
-            "id": id_array(rows["id"]),
-            "source": strings(rows["source"]),
-            "chars": pc.utf8_length(plain).to_numpy(),
-            "digest": self._digests(rows, plain),
-            "place": np.column_stack([np.full(len(rows), number), np.arange(len(rows))]),
+            "id": id_array(alive["id"]).filter(mask),
+            "source": strings(alive["source"]).filter(mask),
+            "chars": pc.utf8_length(plain).fill_null(0).to_numpy()[present],
+            "digest": self._digests(alive, plain)[present],
+            "place": np.column_stack([np.full(rows, number), np.arange(rows)]),
             "alive": {str(k): int(n) for k, n in alive["source"].value_counts().items()},
         }
 
