@@ -16,7 +16,7 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -103,15 +103,14 @@ class Bench:
         self.warm: set[tuple[str, str]] = set()
 
     def run(self, case: Case) -> None:
-        source = case.source(self.inputs, self.given.rows)
         for number in range(1 if case.once else self.given.rounds):
             for tool in self.chosen(case):
                 runs = self.of(case.name, tool)
                 if len(runs) > number or self.enough(runs):
                     continue
-                self.warm_up(case, tool)
+                job = self.job(case, tool, self.given.rows)
+                self.warm_up(case.kind, tool, lambda tool=tool: self.job(case, tool, 2000))
                 say(f"{case.name}, round {number + 1}: {tool}")
-                job = Job(source, self.given.cache / "out", self.options(case, tool, source))
                 self.add(case.name, tool, self.measured(case.kind, tool, job, check=not runs))
 
     def chosen(self, case: Case) -> list[str]:
@@ -123,6 +122,10 @@ class Bench:
     def enough(self, runs: Sequence[Measured]) -> bool:
         return any("failed" in run or run["whole"] > self.given.patience for run in runs)
 
+    def job(self, case: Case, tool: str, rows: int | None) -> Job:
+        source = case.source(self.inputs, rows)
+        return Job(source, self.given.cache / "out", self.options(case, tool, source))
+
     def options(self, case: Case, tool: str, source: Path) -> dict[str, Any]:
         options = dict(case.options)
         if case.kind == "pairs" and len(np.load(source, mmap_mode="r")) > WHOLE:
@@ -132,14 +135,11 @@ class Bench:
     def model(self, tool: str) -> dict[str, Any]:
         return {"model": str(self.inputs.static_model())} if tool == "semhash" else {}
 
-    def warm_up(self, case: Case, tool: str) -> None:
+    def warm_up(self, kind: str, tool: str, small: Callable[[], Job]) -> None:
         """Once on a few rows, so that nothing is compiled while the clock runs."""
-        if not tool.startswith("datamerge") or (case.kind, tool) in self.warm:
-            return
-        self.warm.add((case.kind, tool))
-        source = case.source(self.inputs, 2000)
-        job = Job(source, self.given.cache / "out", self.options(case, tool, source))
-        self.measured(case.kind, tool, job, check=False)
+        if tool.startswith("datamerge") and (kind, tool) not in self.warm:
+            self.warm.add((kind, tool))
+            self.measured(kind, tool, small(), check=False)
 
     def measured(self, kind: str, tool: str, job: Job, *, check: bool) -> Measured:
         shutil.rmtree(job.out, ignore_errors=True)
@@ -194,6 +194,7 @@ class Bench:
         if not self.of(name, tool):
             say(f"growth: {tool}, {size:,} lines")
             source, out = self.inputs.texts("lines", size), self.given.cache / "out"
+            self.warm_up(kind, tool, lambda: Job(self.inputs.texts("lines", 2000), out, options))
             job = Job(source, out, options)
             self.add(name, tool, self.measured(kind, tool, job, check=False))
         return self.of(name, tool)[0].get("work", float("nan"))
