@@ -5,7 +5,8 @@ kernel, no network and no script in a notebook, as plain text in a terminal.
 """
 
 from .ledger import Ledger, ledger
+from .map import map
 from .preview import Preview, preview
 from .stats import Stats, stats
 
-__all__ = ["Ledger", "Preview", "Stats", "ledger", "preview", "stats"]
+__all__ = ["Ledger", "Preview", "Stats", "ledger", "map", "preview", "stats"]

@@ -93,7 +93,7 @@ def svg(flow: Flow, tokens: Mapping[str, int] | None = None, *, alone: bool = Fa
     right = _boxes([flow.of_outcome(name) for name in flow.outcomes], whole)
     left, right = _centred(left, right)
     x = 32 + round(7.2 * max(len(short(name, NAME)) for name in flow.sources))
-    height = max(box.top + box.height for box in (*left, *right)) + 16
+    height = max(box.middle + max(box.height / 2, 16) for box in (*left, *right)) + 12
     inner = [
         tag("title", _told(flow, whole)),
         tag("style", static("flow.css")) if alone else None,

@@ -130,9 +130,14 @@ def _draw(reason: str) -> Draw:
     return Draw(removed.EACH, 0, reasons=(reason,))
 
 
+def picture(tally: Tally, *, alone: bool = False) -> Markup:
+    """The flow of rows as an SVG; ``alone`` makes it a file of its own."""
+    return svg(flow_of(tally.sources, tally.total), _tokens(tally.total), alone=alone)
+
+
 def page(tally: Tally, examples: Examples | None = None) -> str:
     """The account as HTML; what is not given of examples is read from the run's folder."""
-    flow = flow_of(tally.sources, tally.total)
+    drawn = tag("div", picture(tally), class_="dm-picture")
     opened = list(_examples(tally, examples))
     title = heading("Examples of what left", level=4)
     shown = tag("div", title, *opened, class_="dm-examples") if opened else None
@@ -141,7 +146,7 @@ def page(tally: Tally, examples: Examples | None = None) -> str:
         return root(
             heading("Ledger", level=3),
             tiles(_figures(tally.total)),
-            tag("div", svg(flow, _tokens(tally.total)), class_="dm-picture"),
+            drawn,
             _sources(tally, most, of="rows"),
             folded("In tokens", _sources(tally, most, of="tokens"))
             if "tokens" in tally.total

@@ -175,7 +175,8 @@ def lines(rows: pd.DataFrame) -> Iterator[str]:
 
 
 def _joined(turn: Mapping[str, Any]) -> str:
-    said = " ".join(piece.text for piece in turn["pieces"])
+    apart = {"code": "\n", "hidden": " … "}
+    said = "".join(apart.get(piece.kind, "") + piece.text for piece in turn["pieces"])
     return " ".join([said, *(f"[calls {call['name']}]" for call in turn["calls"])]).strip()
 
 
