@@ -103,6 +103,7 @@ def test_only_rows_that_are_asked_for(backend, asked, plain):
     ("asked", "message"),
     [
         ({"where": "token > 3"}, "no column 'token' .did you mean 'tokens'"),
+        ({"where": "tokens > @least"}, "knows no variable 'least'; give a function"),
         ({"where": "tokens >"}, "not a query pandas can read"),
         ({"where": "tokens + 1"}, "True or False"),
         ({"where": lambda part: True}, "one True or False for each row"),

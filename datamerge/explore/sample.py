@@ -102,6 +102,10 @@ def _evaluated(part: pd.DataFrame, query: str) -> Any:
     except pd.errors.UndefinedVariableError as error:
         name = str(error).partition("'")[2].rpartition("'")[0]
         known = [str(column) for column in part.columns]
+        if f"@{name}" in query:
+            raise ValueError(
+                f"where={query!r}: a partition knows no variable {name!r}; give a function"
+            ) from None
         raise ValueError(
             f"where={query!r}: there is no column {name!r}{nearest(name, known)}; "
             f"there are {', '.join(known)}"
