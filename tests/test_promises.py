@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 import datamerge as dm
 from datamerge import recipe
-from datamerge.dedup.duplicates import DuplicatesWarning
+from datamerge.dedup import DuplicatesWarning
 
 SAMPLE = Path(dm.__file__).parent / "assets" / "sample"
 FILES = ["sharegpt.jsonl", "openai.jsonl", "alpaca.json", "preference.jsonl.gz"]

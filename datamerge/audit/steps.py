@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,8 @@ class Step:
     """One step as it stands in a Dask expression: a partition function that knows its name.
 
     ``arguments`` are what the user gave, for ledger and recipe; ``reason`` is what the step
-    writes into ``drop_reason``, or None for a transform.
+    writes into ``drop_reason``, or None for a transform. ``evidence`` are the folders of the
+    pairs behind each reason of a step that marks duplicates, which may give several.
     """
 
     name: str
@@ -24,7 +25,12 @@ class Step:
     arguments: Mapping[str, Any]
     reason: str | None = None
     is_lookup: bool = False  # cheap enough to be done again rather than kept on disk
-    witness: str | None = None  # the folder of the evidence behind the marks
+    evidence: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Every ``drop_reason`` the step may give."""
+        return tuple(dict.fromkeys([*([self.reason] if self.reason else []), *self.evidence]))
 
     @property
     def __name__(self) -> str:
@@ -110,9 +116,9 @@ def nodes(df: Any) -> Iterator[Any]:
             stack.extend((child, False) for child in reversed(node.dependencies()))
 
 
-def unused(reason: str, df: Any) -> str:
+def unused(reason: str, df: Any, also: Iterable[str] = ()) -> str:
     """The reason, with a number behind it if a step of the frame gives it already."""
-    taken = {step.reason for step in steps(df)}
+    taken = {*also, *(known for step in steps(df) for known in step.reasons)}
     candidate, n = reason, 1
     while candidate in taken:
         n += 1

@@ -12,9 +12,11 @@ from ..text import TextView, readable
 from . import sets
 from .bands import Bands
 from .clustered import nearest
+from .combine import any_of
 from .digest import Normal
-from .duplicates import Duplicates, DuplicatesWarning
+from .duplicates import Duplicates, load
 from .exact import Exact
+from .marking import DuplicatesWarning
 from .media import Media, MediaDuplicates, MediaWarning
 from .media_files import Opener
 from .pixels import need_pillow
@@ -27,8 +29,10 @@ __all__ = [
     "DuplicatesWarning",
     "MediaDuplicates",
     "MediaWarning",
+    "any_of",
     "exact",
     "jaccard",
+    "load",
     "media",
     "minhash",
     "semantic",

@@ -1,10 +1,11 @@
-"""What a finder found, and what to do about it."""
+"""What finders found, and what to do about it."""
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, get_args
 
 import numpy as np
 import pandas as pd
@@ -12,108 +13,235 @@ import pyarrow as pa
 from dask.tokenize import tokenize
 
 from .. import audit, workdir
-from . import evidence
-from .against import identity
+from .._choices import one_of
+from . import keep as keeping
+from . import listing, lookup, marking, saved, told
+from .adapt import adapted
 from .clusters import Decision, Rule, decide
-from .exact import Exact
-from .keep import Keep, priority
-from .lookup import Marker, save
-from .semantic import Semantic
-from .sets import Jaccard, MinHash
-
-MUCH = 1 / 3
-
-Finder = Exact | Semantic | Jaccard | MinHash
-
-
-class DuplicatesWarning(UserWarning):
-    """A step would remove so much of a source that its threshold may be wrong."""
+from .evidence import Evidence
+from .keep import Keep
+from .layers import Layers, stacked
+from .search import Finder, Layer, Saved, Search
 
 
 class Duplicates:
     """Duplicates in a frame: their scored pairs, found once, and decisions about them.
 
     Nothing is computed until something is asked of it. The pairs are kept in the work
-    directory, down to ``floor``, so another threshold is a matter of :meth:`at`.
+    directory, down to ``floor``, so another threshold is a matter of :meth:`at`. ``a | b`` are
+    the duplicates of both finders.
     """
 
     def __init__(self, df: Any, finder: Finder, threshold: float, *, against: Any = None):
-        self.finder, self.threshold = finder, threshold
-        self._against = against
-        self._df = df
-        self._name = df._name if hasattr(df, "_name") else tokenize(df)
-        self._kept: Any = None
+        self._layers: list[Layer] = [(finder.how, Search(df, finder, against), threshold)]
+        self._decided: dict[Any, Decision] = {}
+
+    @classmethod
+    def _of(cls, layers: Sequence[Layer]) -> Self:
+        made = cls.__new__(cls)
+        made._layers, made._decided = _named(layers), {}
+        return made
+
+    def __or__(self, other: Duplicates) -> Duplicates:
+        """Duplicates by any of these finders; the first that tells of a row has its witness."""
+        if not isinstance(other, Duplicates):
+            return NotImplemented
+        if self._layers[0][1].frame != other._layers[0][1].frame:
+            raise ValueError("duplicates found in different frames can't be combined")
+        return Duplicates._of([*self._layers, *other._layers])
 
     def __repr__(self) -> str:
-        state = "found" if evidence.exists(self._folder) else "not computed yet"
-        return (
-            f"<Duplicates: {self.finder.how}, text={self.finder.text!r}, "
-            f"threshold={self.threshold:g}, floor={self.finder.floor:g}, {state}>"
-        )
+        names = " | ".join(self.thresholds)
+        told = [_said(name, search, threshold) for name, search, threshold in self._layers]
+        if not all(search.done for _, search, _ in self._layers):
+            return f"<Duplicates: {names}; {'; '.join(told)}; not computed yet>"
+        found = self._stack.found
+        compared = max(one.about["compared"] for one in found)
+        pairs = sum(one.graph.pairs + len(one.copies) for one in found)
+        groups = sum(len(one.groups) for one in found if one.groups is not None)
+        counts = [f"{compared:,} rows compared"]
+        if old := max(one.about["old"] for one in found):
+            counts[0] += f" with each other and with {old:,} more"
+        counts.append(f"{pairs:,} pairs found")
+        counts += [f"{groups:,} dense groups"] if groups else []
+        counts.append(f"{len(self._decide('first', 'witness').removed):,} rows would go")
+        return f"<Duplicates: {names}; {'; '.join(told)}; {', '.join(counts)}>"
 
     @property
-    def _folder(self) -> Path:
-        against = () if self._against is None else (identity(self._against),)
-        return workdir.place("pairs", self._name, self.finder, *against)
+    def thresholds(self) -> dict[str, float]:
+        """The threshold of each finder, by its name: a second one of a kind is ``semantic_2``."""
+        return {name: threshold for name, _, threshold in self._layers}
 
     @property
-    def _evidence(self) -> evidence.Evidence:
-        self._find()
-        return evidence.load(str(self._folder))
+    def threshold(self) -> float:
+        """The threshold, where there is one finder."""
+        return self._single("threshold")[2]
+
+    @property
+    def finder(self) -> Finder:
+        """The finder, where there is one, and it was not saved."""
+        search = self._single("finder")[1]
+        if isinstance(search, Saved):
+            raise AttributeError("saved duplicates know what was found, not the finder")
+        return search.finder
+
+    def _single(self, what: str) -> Layer:
+        if len(self._layers) > 1:
+            raise AttributeError(f"{len(self._layers)} finders have no one {what}: see .thresholds")
+        return self._layers[0]
+
+    @property
+    def _evidence(self) -> Evidence:
+        return self._single("evidence")[1].evidence
 
     def _find(self) -> None:
-        if not evidence.exists(self._folder):
-            self._kept = self.finder.find(self._df, self._folder, self._against)
+        for _, search, _ in self._layers:
+            search.find()
+
+    @cached_property
+    def _stack(self) -> Layers:
+        searches = [search for _, search, _ in self._layers]
+        return stacked([s.evidence for s in searches], [s.rival for s in searches])
 
     @property
     def pairs(self) -> pd.DataFrame:
         """The evidence down to the floor, as columns ``id, other, score, how``.
 
         Rows with the same text are not paired with each other: each has one ``exact`` pair,
-        with the first of them, which stands for all in the scored pairs.
+        with the first of them, which stands for all in the scored pairs. Where many thousand rows
+        are nearly equal, their pairs are not listed either: each has one, with the first of
+        them, though all of them count. With something compared ``against``, ``other`` is the
+        row in it, and the column ``against`` says so.
         """
-        return self._evidence.table().to_pandas()
+        return pa.concat_tables(listing.of_all(self._stack.found)).to_pandas()
 
-    def at(self, threshold: float) -> Duplicates:
-        """The same evidence under another threshold, at or above the floor."""
-        if not self.finder.floor <= threshold <= 1:
-            raise ValueError(
-                f"threshold={threshold} is outside [{self.finder.floor:g}, 1]: pairs were kept "
-                "down to the floor; find them again with a lower floor="
-            )
-        other = Duplicates(self._df, self.finder, threshold, against=self._against)
-        other._kept = self._kept
+    def histogram(self, bins: int = 50) -> pd.DataFrame:
+        """How the scores of the listed pairs are spread: ``how, low, high, pairs``."""
+        return pd.concat([listing.histogram(f, bins) for f in self._stack.found], ignore_index=True)
+
+    def at(self, threshold: float | None = None, /, **thresholds: float) -> Self:
+        """The same evidence under another threshold, at or above the floor.
+
+        Examples
+        --------
+        >>> import datamerge as dm
+        >>> df = dm.read(["the cat sat on the mat", "The cat sat on the  red mat"], name="cats")
+        >>> words = dm.dedup.jaccard(df, threshold=0.8, floor=0.5, ngram=2)
+        >>> len(words.decisions()), len(words.at(0.5).decisions())
+        (0, 1)
+        >>> len((dm.dedup.exact(df) | words).at(jaccard=0.5).decisions())
+        1
+        """
+        if threshold is not None:
+            if thresholds or len(self._layers) > 1:
+                names = ", ".join(f"{name}=…" for name in self.thresholds)
+                raise ValueError(f"say which finder's threshold: at({names})")
+            thresholds = {self._layers[0][0]: threshold}
+        for name in thresholds:
+            if name not in self.thresholds:
+                raise ValueError(f"no finder {name!r}; there are {', '.join(self.thresholds)}")
+        layers = []
+        for name, search, before in self._layers:
+            value = thresholds.get(name, before)
+            floor = search.about["floor"]
+            if not floor <= value <= 1:
+                raise ValueError(
+                    f"threshold={value} is outside [{floor:g}, 1]: pairs were kept "
+                    "down to the floor; find them again with a lower floor="
+                )
+            layers.append((name, search, value))
+        other = self._of(layers)
+        if "_stack" in self.__dict__:
+            other.__dict__["_stack"] = self._stack
         return other
 
     def decisions(self, *, keep: Keep = "first", rule: Rule = "witness") -> pd.DataFrame:
-        """The rows that go: ``id``, ``source``, ``witness`` (the kept row), ``score``, ``how``."""
-        found = self._evidence
-        decision = self._decide(keep, rule)
-        gone = decision.removed
-        witness = decision.witness[gone]
-        same = found.same[gone] == found.same[witness]
-        return pd.DataFrame(
-            {
-                "id": found.id.take(pa.array(gone)).to_pandas(),
-                "source": found.source.take(pa.array(gone)).to_pandas(),
-                "witness": found.id.take(pa.array(witness)).to_pandas(),
-                "score": decision.score[gone],
-                "how": np.where(same, found.how_same, self.finder.how),
-            }
-        )
+        """The rows that go: ``id``, ``source``, ``witness`` (the kept row), ``score``, ``how``.
 
-    def _decide(self, keep: Keep, rule: Rule) -> Decision:
-        found = self._evidence
-        left, right, score = found.at_least(self.threshold)
-        order = priority(found, keep, self._df)
-        return decide(found.same, left, right, score, order, rule=rule)
+        With something compared ``against``, a column of that name tells whether the witness is
+        a row in it. For ``keep`` and ``rule`` see :meth:`mark`.
+        """
+        table = told.removals(self._stack, self._decide(keep, rule)).to_pandas()
+        hidden = ["layer"] if self._has_olds else ["layer", "against"]
+        return table.drop(columns=hidden)
+
+    @property
+    def _has_olds(self) -> bool:
+        return any(found.about["old"] for found in self._stack.found)
+
+    def _decide(self, keep: Keep, rule: Rule, df: Any = None) -> Decision:
+        one_of("rule", rule, get_args(Rule))
+        key = (keep if isinstance(keep, str) else tuple(keep), rule)
+        if df is None and key in self._decided:
+            return self._decided[key]
+        if df is None and keeping.is_column(keep):
+            df = self._target(None, keep)
+        order = keeping.priority(self._stack, keep, df)
+        decision = decide(self._stack, list(self.thresholds.values()), order, rule=rule)
+        if df is None:
+            self._decided[key] = decision
+        return decision
+
+    def clusters(
+        self,
+        *,
+        by: told.By = "size",
+        keep: Keep = "first",
+        rule: Rule = "witness",
+        most: int | None = None,
+    ) -> pd.DataFrame:
+        """Each kept row with the rows that go because of it.
+
+        Parameters
+        ----------
+        by : {"size", "score", "doubt"}
+            The largest first, the most similar first, or those with the score that is nearest
+            to the threshold first.
+        keep, rule
+            As for :meth:`mark`.
+        most : int, optional
+            Only so many clusters.
+
+        Returns
+        -------
+        DataFrame
+            ``cluster`` (its number), ``size`` (its rows), ``id``, ``source``, ``kept``, and for
+            the rows that go ``score`` and ``how``. The kept row is the first of its cluster.
+
+        Examples
+        --------
+        >>> import datamerge as dm
+        >>> dups = dm.dedup.exact(dm.read(["a", "A", "b", "B", "b "], name="letters"))
+        >>> dups.clusters()[["cluster", "size", "id", "kept"]].values.tolist()[:2]
+        [[0, 3, 'letters#2', True], [0, 3, 'letters#3', False]]
+        """
+        one_of("by", by, get_args(told.By))
+        decision = self._decide(keep, rule)
+        thresholds = np.array(list(self.thresholds.values()))
+        return told.clusters(self._stack, decision, thresholds, by=by, most=most)
 
     def summary(self, *, keep: Keep = "first", rule: Rule = "witness") -> pd.DataFrame:
-        """Per source: live rows, rows that would go, and their share."""
-        gone = self.decisions(keep=keep, rule=rule)["source"].value_counts()
-        alive = pd.Series(self._evidence.about["alive"], dtype="int64")
-        removed = gone.reindex(alive.index).fillna(0).astype("int64")
+        """Per source: live rows, rows that would go, and their share; none compared against."""
+        layers = self._stack
+        gone = layers.source.take(pa.array(self._decide(keep, rule).removed)).value_counts()
+        counts = {one["values"]: one["counts"] for one in gone.to_pylist()}
+        alive = pd.Series(layers.alive, dtype="int64")
+        removed = pd.Series({s: counts.get(s, 0) for s in layers.alive}, dtype="int64")
         return pd.DataFrame({"live": alive, "removed": removed, "share": removed / alive})
+
+    def save(self, folder: str | Path) -> None:
+        """Keep what was found in a folder of its own, for :func:`datamerge.dedup.load`.
+
+        Examples
+        --------
+        >>> import tempfile, datamerge as dm
+        >>> dups = dm.dedup.exact(dm.read(["a", "A"], name="letters"))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     dups.save(f"{folder}/found")
+        ...     dm.dedup.load(f"{folder}/found").decisions()["id"].tolist()
+        ['letters#1']
+        """
+        saved.save(Path(folder), self._layers)
 
     def mark(
         self,
@@ -128,11 +256,13 @@ class Duplicates:
         Parameters
         ----------
         df : Dask or pandas DataFrame, optional
-            The frame to mark, by ``id``; the one the duplicates were found in by default.
+            The frame to mark, by ``id``; the one the duplicates were found in by default. A
+            pandas frame without ids has those of its index.
         keep : {"first", "longest", "shortest"}, column name, or list of sources
             Which of a group of duplicates stays: the first in its file, the one with the most
             or the fewest characters, the highest value of a column, or the one from the
-            source named first. What is still equal is decided by id.
+            source named first. What is still equal is decided by id. Rows compared ``against``
+            always stay.
         rule : {"witness", "components"}
             ``witness``: no two kept rows reach the threshold, and every removed row reaches it
             with a row that is kept. ``components``: one row a connected component stays.
@@ -144,56 +274,75 @@ class Duplicates:
         DuplicatesWarning
             More than a third of a source would go.
         """
-        table = self.decisions(keep=keep, rule=rule)
-        self._warn(table)
-        path = self._folder / f"decisions-{tokenize(self.threshold, keep, rule)}.arrow"
-        save(path, table)
-        how = self.finder.how
-        chosen: dict[str, Any] = {"keep": keep, "rule": rule}
-        arguments = self.finder.arguments(self.threshold) | {
-            k: v for k, v in chosen.items() if v != _DEFAULTS[k]
-        }
-        reason = audit.unused(reason or f"{how}_duplicate", df if df is not None else self._df)
-        step = audit.Step(
-            f"dedup.{how}",
-            Marker(str(path), reason, self.finder.word),
-            arguments,
-            reason,
-            is_lookup=True,
-            witness=str(self._folder),
-        )
-        return audit.apply(self._target(df), step)
+        target = self._target(df, keep)
+        has_column = keeping.is_column(keep)
+        decision = self._decide(keep, rule, target if has_column else None)
+        table = told.removals(self._stack, decision)
+        marking.warn(self._layers, self._stack.alive, table)
+        chosen = {"keep": keep, "rule": rule}
+        made_of = [(search.key, threshold) for _, search, threshold in self._layers]
+        frame = _name(target) if has_column else None
+        path = workdir.place("pairs", "decisions", made_of, chosen, frame).with_suffix(".arrow")
+        lookup.save(path, table)
+        return audit.apply(target, marking.step(self._layers, path, chosen, reason, target))
 
-    def _target(self, df: Any) -> Any:
+    def _target(self, df: Any, keep: Keep) -> Any:
         """The frame to mark; a frame that has been written down is read from there."""
-        if df is not None and getattr(df, "_name", None) != self._name:
-            return df
-        if isinstance(self._df, pd.DataFrame):
-            return self._df if df is None else df
-        if self._kept is None:
-            from ..checkpoint import keep
+        search = next((s for _, s, _ in self._layers if s.kept is not None), self._layers[0][1])
+        if search.df is None:
+            if df is None:
+                what = "keep=" + repr(keep) if keeping.is_column(keep) else "marking"
+                raise ValueError(f"saved duplicates have no frame; {what} needs one: mark(df, …)")
+            return adapted(df)
+        if df is not None and getattr(df, "_name", None) != search.frame:
+            return adapted(df)
+        if isinstance(search.df, pd.DataFrame):
+            return adapted(search.df if df is None else df)
+        if search.kept is None:
+            from ..checkpoint import keep as kept
 
-            self._kept = keep(self._df)
-        return self._kept
-
-    def _warn(self, table: pd.DataFrame) -> None:
-        gone = table["source"].value_counts()
-        for source, rows in self._evidence.about["alive"].items():
-            removed = int(gone.get(source, 0))
-            if removed > MUCH * rows and removed > 10:
-                warnings.warn(
-                    f"dedup.{self.finder.how} would remove {removed:,} of {rows:,} live rows of "
-                    f"source {source!r}. Look before you cut; doubtful pairs: "
-                    + _doubtful(table[table["source"] == source]),
-                    DuplicatesWarning,
-                    stacklevel=3,
-                )
+            search.kept = kept(search.df)
+        return search.kept
 
 
-_DEFAULTS = {"keep": "first", "rule": "witness"}
+def load(folder: str | Path) -> Duplicates:
+    """Duplicates that :meth:`Duplicates.save` has kept.
+
+    Parameters
+    ----------
+    folder : str or path
+        Where they are. Nothing in it is unpickled.
+
+    Returns
+    -------
+    Duplicates
+        Without a frame: ``mark`` needs to be given one, and so does ``keep`` by a column.
+
+    Raises
+    ------
+    ValueError
+        The folder holds something else, or is damaged.
+    """
+    return Duplicates._of(saved.load(Path(folder)))
 
 
-def _doubtful(table: pd.DataFrame, most: int = 3) -> str:
-    """The removed rows with the least similar witnesses."""
-    worst = table.sort_values(["score", "id"], kind="stable").head(most)
-    return ", ".join(f"{r.id} ~ {r.witness} ({r.score:.3f})" for r in worst.itertuples())
+def _named(layers: Sequence[Layer]) -> list[Layer]:
+    """The layers, each under the name of its finder; a second one of a kind gets a number."""
+    counts: dict[str, int] = {}
+    named: list[Layer] = []
+    for _, search, threshold in layers:
+        how = str(search.about["how"])
+        counts[how] = counts.get(how, 0) + 1
+        named.append((how if counts[how] == 1 else f"{how}_{counts[how]}", search, threshold))
+    return named
+
+
+def _said(name: str, search: Search | Saved, threshold: float) -> str:
+    about = search.about
+    place = f", against {search.place}" if search.place else ""
+    text = f"text={about['text']!r}, " if about["text"] else ""
+    return f"{text}{threshold=:g}, floor={about['floor']:g}{place}"
+
+
+def _name(df: Any) -> str:
+    return str(df._name) if hasattr(df, "_name") else str(tokenize(df))

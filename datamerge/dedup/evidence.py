@@ -1,4 +1,9 @@
-"""Evidence on disk: the rows that have a duplicate, their pairs, and how they were found."""
+"""Evidence on disk: the rows that have a duplicate, their pairs, and how they were found.
+
+A folder holds ``rows.arrow``, the graph of pairs (see :mod:`.graph`), the groups whose pairs
+were not listed (see :mod:`.within`), and, written last, ``about.json``. All of it is mapped, so
+that pairs may be more than memory holds.
+"""
 
 from __future__ import annotations
 
@@ -9,56 +14,75 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.feather as feather
-import pyarrow.parquet as pq
 
+from .._arrays import one_chunk
+from . import graph, within
+from .adapt import Ids
 from .pairs import Pairs
 from .rows import Compared
+
+LAYOUT = 2
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Rows in natural order, ``same`` (each row's first of the same text), and scored pairs."""
+    """Rows in natural order, ``same`` (each row's first of the same text), and scored pairs.
 
-    id: pa.LargeStringArray
+    The first ``olds`` rows come from what was compared against. The graph and the groups are of
+    rows that are the first of their class, and stand for all of it.
+    """
+
+    id: Ids
     source: pa.LargeStringArray
     chars: np.ndarray
     same: np.ndarray
-    left: np.ndarray
-    right: np.ndarray
-    score: np.ndarray
+    olds: int
+    graph: graph.Graph
+    groups: within.Groups | None
     about: dict[str, Any]
+
+    def __len__(self) -> int:
+        return len(self.same)
+
+    @property
+    def how(self) -> str:
+        """The finder's name."""
+        return str(self.about["how"])
 
     @property
     def how_same(self) -> str:
         """How rows of one class were found to be the same."""
         return str(self.about.get("same", "exact"))
 
-    def at_least(self, threshold: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The pairs at or above a threshold."""
-        if threshold <= self.about["floor"]:
-            return self.left, self.right, self.score
-        good = self.score >= threshold
-        return self.left[good], self.right[good], self.score[good]
+    @property
+    def left(self) -> np.ndarray:
+        """The first rows of the listed pairs."""
+        return self._listed(0, np.int64)
 
-    def table(self) -> pa.Table:
-        """The pairs as ``id, other, score, how``; rows of one text point to the first of them."""
-        copies = np.flatnonzero(self.same != np.arange(len(self.same)))
-        left = np.concatenate([copies, self.left])
-        right = np.concatenate([self.same[copies], self.right])
-        return pa.table(
-            {
-                "id": self.id.take(pa.array(left)),
-                "other": self.id.take(pa.array(right)),
-                "score": np.concatenate([np.ones(len(copies)), self.score]),
-                "how": [self.how_same] * len(copies) + [self.about["how"]] * len(self.left),
-            }
-        )
+    @property
+    def right(self) -> np.ndarray:
+        """The second rows of the listed pairs."""
+        return self._listed(1, np.int64)
+
+    @property
+    def score(self) -> np.ndarray:
+        """The scores of the listed pairs."""
+        return self._listed(2, np.float64)
+
+    def _listed(self, which: int, kind: Any) -> np.ndarray:
+        blocks = [block[which] for block in self.graph.listed()]
+        return np.concatenate(blocks) if blocks else np.zeros(0, kind)
+
+    @property
+    def copies(self) -> np.ndarray:
+        """The rows that say the same as one before them."""
+        return np.flatnonzero(self.same != np.arange(len(self)))
 
 
 @contextmanager
@@ -82,65 +106,88 @@ def save(
     about: Mapping[str, Any],
 ) -> None:
     """Keep the rows that have a pair or a copy, renumbered, and what was found of them."""
-    left, right = pairs.number[pairs.found["left"]], pairs.number[pairs.found["right"]]
-    score = pairs.found["score"]
-    numbers = np.arange(len(rows))
-    involved = same != numbers
-    involved[same[involved]] = True
-    involved[left] = True
-    involved[right] = True
-    chosen = np.flatnonzero(involved)
-    renumber = np.full(len(rows), -1, np.int64)
+    chosen = _involved(rows, same, pairs)
+    renumber = np.full(len(rows), -1, np.int32)
     renumber[chosen] = np.arange(len(chosen))
-    take = pa.array(chosen)
+    where = renumber[pairs.number]
     held = {
-        "id": rows.id.take(take),
-        "source": rows.source.take(take),
-        "chars": rows.chars[chosen],
+        "id": rows.id.take(pa.array(chosen)),
+        "source": rows.source.take(pa.array(chosen)),
+        "chars": rows.chars[chosen].astype(np.int64),
         "same": renumber[same[chosen]],
     }
-    low, high = np.minimum(left, right), np.maximum(left, right)
-    order = np.lexsort((high, low))
-    listed = {
-        "left": renumber[low[order]],
-        "right": renumber[high[order]],
-        "score": score[order],
+    told = {
+        **about,
+        **pairs.about,
+        "layout": LAYOUT,
+        "compared": int((~rows.old).sum()),
+        "old": int(rows.old.sum()),
+        "olds": int(rows.old[chosen].sum()),
+        "alive": rows.alive,
+        "measure": pairs.dense.measure if pairs.dense is not None else None,
     }
     with making(folder) as temporary:
-        feather.write_feather(pa.table(held), temporary / "rows.arrow", compression="lz4")
-        feather.write_feather(pa.table(listed), temporary / "pairs.arrow", compression="lz4")
-        (temporary / "about.json").write_bytes(
-            orjson.dumps({**about, "compared": len(rows), "alive": rows.alive})
+        feather.write_feather(
+            pa.table(held),
+            temporary / "rows.arrow",
+            compression="uncompressed",  # so that it can be mapped
+            chunksize=max(len(chosen), 1),
         )
+        graph.write(temporary, len(chosen), pairs.found, where)
+        if pairs.dense is not None:
+            within.write(temporary, pairs.dense, where)
+        (temporary / "about.json").write_bytes(orjson.dumps(told))
+
+
+def _involved(rows: Compared, same: np.ndarray, pairs: Pairs) -> np.ndarray:
+    """The rows to keep. Of the old ones, those of a class stand for each other: one is enough."""
+    copies = (same != np.arange(len(rows))) & ~rows.old
+    involved = copies.copy()
+    involved[same[copies]] = True
+    involved[pairs.number[graph.degrees(pairs.found, len(pairs.number)) > 0]] = True
+    if pairs.dense is not None:
+        involved[pairs.number[pairs.dense.item]] = True
+    return np.flatnonzero(involved)
+
+
+def load(folder: str | Path) -> Evidence:
+    """Evidence from its folder."""
+    written = (Path(folder) / "about.json").stat()
+    return _load(str(folder), written.st_mtime_ns, written.st_ino)
 
 
 @lru_cache(maxsize=8)
-def load(folder: str) -> Evidence:
-    """Evidence from its folder."""
+def _load(folder: str, *_written: int) -> Evidence:
     path = Path(folder)
-    rows = feather.read_table(path / "rows.arrow").combine_chunks()
-    pairs = feather.read_table(path / "pairs.arrow")
+    about = orjson.loads((path / "about.json").read_bytes())
+    rows = feather.read_table(path / "rows.arrow", memory_map=True)
+    groups = within.load(path, about["measure"]) if about["measure"] else None
     return Evidence(
-        id=_one(rows["id"]),
-        source=_one(rows["source"]),
+        id=one_chunk(rows["id"]),
+        source=one_chunk(rows["source"]),
         chars=rows["chars"].to_numpy(),
-        same=rows["same"].to_numpy(),
-        left=pairs["left"].to_numpy(),
-        right=pairs["right"].to_numpy(),
-        score=pairs["score"].to_numpy(),
-        about=orjson.loads((path / "about.json").read_bytes()),
+        same=graph.frozen(rows["same"].to_numpy()),
+        olds=about["olds"],
+        graph=graph.load(path),
+        groups=groups,
+        about=about,
     )
 
 
-def _one(column: pa.ChunkedArray) -> pa.Array:
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+def sound(found: Evidence) -> bool:
+    """Whether this is such evidence, whoever wrote it: compiled loops trust it with memory."""
+    n, same = len(found), found.same
+    if same.dtype != np.int32 or not len(found.id) == len(found.source) == len(found.chars) == n:
+        return False
+    if found.id.type not in (pa.large_string(), pa.int64()) or found.id.null_count:
+        return False
+    if not 0 <= found.olds <= n or not graph.sound(found.graph, n):
+        return False
+    if n and not (same.min() >= 0 and (same <= np.arange(n)).all() and (same[same] == same).all()):
+        return False
+    return found.groups is None or within.sound(found.groups, n)
 
 
 def exists(folder: Path) -> bool:
     """Whether the evidence is there, whole."""
     return (folder / "about.json").exists()
-
-
-def export(folder: str, file: BinaryIO) -> None:
-    """Write the pairs as Parquet: ``id, other, score, how``."""
-    pq.write_table(load(folder).table(), file, compression="zstd", write_statistics=False)

@@ -19,13 +19,13 @@ from .. import audit, workdir
 from .._arrays import strings
 
 
-def save(path: Path, table: pd.DataFrame) -> None:
+def save(path: Path, table: pa.Table) -> None:
     """Keep decisions by the hash of the id, sorted, for lookup."""
-    keys = hashed(pa.array(table["id"], pa.large_string(), from_pandas=True))
+    keys = hashed(_texts(table["id"]))
     order = np.argsort(keys, kind="stable")
-    held = pa.Table.from_pandas(table.iloc[order], preserve_index=False)
+    held = table.take(pa.array(order)).append_column("key", pa.array(keys[order]))
     with workdir.replacing(path) as temporary:
-        feather.write_feather(held.append_column("key", pa.array(keys[order])), temporary)
+        feather.write_feather(held, temporary)
 
 
 def hashed(ids: pa.LargeStringArray) -> np.ndarray:
@@ -34,10 +34,24 @@ def hashed(ids: pa.LargeStringArray) -> np.ndarray:
     return np.fromiter(map(xxhash.xxh3_64_intdigest, values), np.uint64, len(values))
 
 
+def _texts(ids: pa.ChunkedArray) -> pa.LargeStringArray:
+    """Ids as strings, whole numbers in decimal."""
+    return ids.combine_chunks().cast(pa.large_string())
+
+
 @lru_cache(maxsize=8)
-def _decisions(path: str) -> tuple[np.ndarray, pa.Table]:
+def _decisions(path: str) -> tuple[np.ndarray, pa.LargeStringArray, pa.Table]:
     table = feather.read_table(path).combine_chunks()
-    return table["key"].to_numpy(), table
+    return table["key"].to_numpy(), _texts(table["id"]), table
+
+
+@dataclass(frozen=True)
+class Says:
+    """What a layer's marks say: the reason, what a score is called, what was compared against."""
+
+    reason: str
+    word: str
+    place: str | None = None
 
 
 @dataclass(frozen=True)
@@ -45,41 +59,53 @@ class Marker:
     """Partition function: marks the rows that were decided to go."""
 
     path: str
-    reason: str
-    word: str
+    says: tuple[Says, ...]
 
     def __call__(self, part: pd.DataFrame) -> pd.DataFrame:
-        return audit.marked(part, self._details, self.reason)
+        for reason in dict.fromkeys(one.reason for one in self.says):
+            part = audit.marked(part, _Details(self, reason), reason)
+        return part
 
-    def __dask_tokenize__(self) -> tuple[str, ...]:
-        # The names tell what was decided, and of what; where the work directory is does not matter.
-        path = Path(self.path)
-        return ("Marker", path.parent.name, path.name, self.reason, self.word)
+    def __dask_tokenize__(self) -> tuple[Any, ...]:
+        # The name tells what was decided, and of what; where the work directory is does not matter.
+        told = [(one.reason, one.word, one.place) for one in self.says]
+        return ("Marker", Path(self.path).name, told)
 
-    def _details(self, alive: pd.DataFrame) -> pa.Array:
+
+@dataclass(frozen=True)
+class _Details:
+    marker: Marker
+    reason: str
+
+    def __call__(self, alive: pd.DataFrame) -> pa.Array:
         if not len(alive):
             return pa.nulls(0, pa.large_string())
-        keys, table = _decisions(self.path)
-        ids = strings(alive["id"])
-        wanted = hashed(ids)
-        where = np.searchsorted(keys, wanted)
-        where[where == len(keys)] = 0
-        found = keys[where] == wanted if len(keys) else np.zeros(len(ids), bool)
-        take = pa.array(np.where(found, where, 0), mask=~found)
-        same = pc.equal(table["id"].take(take).combine_chunks().cast(pa.large_string()), ids)
-        found &= pc.fill_null(same, False).to_numpy(zero_copy_only=False)
-        details: list[str | None] = [None] * len(ids)
-        rows = np.flatnonzero(found)
-        told = table.take(pa.array(where[rows])).select(["witness", "score", "how"]).to_pylist()
-        for row, one in zip(rows.tolist(), told, strict=True):
-            details[row] = _detail(one, self.word)
+        says = self.marker.says
+        details: list[str | None] = [None] * len(alive)
+        for row, one in _found(self.marker.path, strings(alive["id"])):
+            if says[one["layer"]].reason == self.reason:
+                details[row] = _detail(one, says[one["layer"]])
         return pa.array(details, pa.large_string())
 
 
-def _detail(one: Mapping[str, Any], word: str) -> str:
+def _found(path: str, ids: pa.LargeStringArray) -> Any:
+    """The rows that were decided to go, each with what was decided."""
+    keys, known, table = _decisions(path)
+    if not len(keys):
+        return ()
+    wanted = hashed(ids)
+    where = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    rows = np.flatnonzero(keys[where] == wanted)
+    same = pc.equal(known.take(pa.array(where[rows])), ids.take(pa.array(rows)))
+    rows = rows[pc.fill_null(same, False).to_numpy(zero_copy_only=False)]
+    told = table.take(pa.array(where[rows])).drop_columns(["id", "key"]).to_pylist()
+    return zip(rows.tolist(), told, strict=True)
+
+
+def _detail(one: Mapping[str, Any], says: Says) -> str:
+    score, place = one["score"], f", in {says.place}" if one["against"] else ""
     if one["how"] == "exact":
-        return f"same text as {one['witness']}"
-    score = one["score"]
+        return f"same text as {one['witness']}{place}"
     if score is None or score != score:
-        return f"connected to {one['witness']}"
-    return f"{word} {score:.6f} to {one['witness']}"
+        return f"connected to {one['witness']}{place}"
+    return f"{says.word} {score:.6f} to {one['witness']}{place}"

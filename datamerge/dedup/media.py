@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -44,37 +43,11 @@ class MediaDuplicates(Duplicates):
     What was found is found again when a local file has changed since.
     """
 
-    finder: Any
-
     @property
     def unreadable(self) -> pd.DataFrame:
         """Media that could not be read: ``id``, ``path``, ``reason``; the first 1,000 of them."""
         told = self._evidence.about["unreadable"]
         return pd.DataFrame(told, columns=["id", "path", "reason"])
-
-    def at(self, threshold: float) -> MediaDuplicates:
-        """The same: media are the same or are not."""
-        if threshold != 1:
-            raise ValueError(f"threshold={threshold}; for media it is 1")
-        return self
-
-    def __repr__(self) -> str:
-        if "_stamp" in vars(self):
-            return super().__repr__()
-        return f"<Duplicates: media in {', '.join(self.finder.columns)}, not computed yet>"
-
-    @cached_property
-    def _stamp(self) -> str:
-        """Sizes and times of all files, whatever the order of rows."""
-        work = StampMedia(self.finder)
-        frames = [adapted(self._df), *earlier_frames(self._against)]
-        total = sum(stamp for frame in frames for stamp in each_result(frame, work, stage="stat"))
-        return f"{total % 2**64:016x}"
-
-    @property
-    def _folder(self) -> Path:
-        folder = super()._folder
-        return folder.with_name(f"{folder.name}-{self._stamp}")
 
 
 @dataclass(frozen=True)
@@ -89,6 +62,13 @@ class Media:
     how = "media"
     word = "same media"
     floor = 1.0
+
+    def stamp(self, df: Any, against: Any = None) -> str:
+        """Sizes and times of all files, whatever the order of rows."""
+        work = StampMedia(self)
+        frames = [adapted(df), *earlier_frames(against)]
+        total = sum(stamp for frame in frames for stamp in each_result(frame, work, stage="stat"))
+        return f"{total % 2**64:016x}"
 
     def find(self, df: Any, folder: Path, against: Any = None) -> Any:
         """Hash all media and keep which rows have the same; returns the frame to mark."""

@@ -9,6 +9,7 @@ from typing import Any, get_args
 import pandas as pd
 
 from .._choices import nearest
+from ..dedup.earlier import earlier_frames
 from ..mix import fraction
 from ..read.plan import HOW, WHERE, checked
 from ..read.records import COLUMNS, Rows
@@ -16,7 +17,7 @@ from ..schema import OVERRIDES
 from ..schema.words import SLOTS
 from ..write.parts import Format
 from .document import Document, Path, RecipeError, fill
-from .steps import Known, arguments_of, faults_of, known_steps
+from .steps import Known, arguments_of, faults_of, known_steps, seeded, without_against
 
 KEYS = ("name", "seed", "sources", "steps", "output")
 OUTPUT_KEYS = ("path", "format", "schema", "single_file", "upload")
@@ -204,21 +205,24 @@ def _chosen(document: Document, step: Known, value: Any, at: Path, seed: int) ->
         document.fault((*at, name) if name else at, message)
     if faults:
         return None
-    if "seed" in step.parameters:
-        arguments.setdefault("seed", seed)
-    chosen = Chosen(step, arguments, at)
+    chosen = Chosen(step, seeded(step, arguments, seed), at)
     _try(document, chosen)
     return chosen
 
 
 def _try(document: Document, chosen: Chosen) -> None:
-    """Lay the step over an empty frame: what it says of its arguments is said before any work."""
+    """Lay the step over an empty frame: what it says of its arguments is said before any work.
+
+    What duplicates are looked for in besides is opened, not read.
+    """
     empty = Rows(lambda record: [], "").frame(COLUMNS)
     keep = chosen.arguments.get("keep")
     if isinstance(keep, list) and chosen.step.name.startswith("dedup."):
         return  # its sources are known once the recipe has been read
     try:
-        chosen(empty)
+        light, against = without_against(chosen.step, chosen.arguments)
+        earlier_frames(against)
+        chosen.step.lay(empty, **light)
     except KeyError as error:
         if "column" not in str(error):
             document.fault(chosen.path, f"{chosen.step.name}: {error.args[0]}")

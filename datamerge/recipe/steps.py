@@ -12,6 +12,7 @@ from typing import Any
 
 from .. import clean, dedup, filters, mix, tokens
 from .._choices import nearest
+from ..dedup.combine import chosen
 
 ROOMS: dict[str, ModuleType] = {
     "clean": clean,
@@ -22,6 +23,7 @@ ROOMS: dict[str, ModuleType] = {
 }
 
 
+COMBINING = "dedup.any_of"
 _GATHERING = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
@@ -51,11 +53,15 @@ def known_steps() -> dict[str, Known]:
             if not (function.__module__ or "").startswith(module.__name__):
                 continue
             full = f"{room}.{name}"
-            rest = {key: p for key, p in parameters.items() if key != "df"}
+            rest = _after_frame(parameters)
             found[full] = (
                 _finder(full, function, rest) if room == "dedup" else Known(full, rest, function)
             )
     return found
+
+
+def _after_frame(parameters: Mapping[str, inspect.Parameter]) -> dict[str, inspect.Parameter]:
+    return {key: p for key, p in parameters.items() if key != "df"}
 
 
 def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
@@ -111,11 +117,57 @@ def faults_of(step: Known, arguments: Mapping[str, Any]) -> list[tuple[str | Non
             faults.append((name, f"{step.name} has no argument {name!r}{hint}; it takes {known}"))
         elif (wrong := _misfit(step.parameters[name].annotation, value)) is not None:
             faults.append((name, f"{step.name}: {name} is {value!r}; {wrong}"))
+    faults += [(None, message) for message in _faults_within(step, arguments)]
     for name, parameter in step.parameters.items():
         optional = parameter.default is not parameter.empty
         if not optional and name not in arguments and parameter.kind not in _GATHERING:
             faults.append((None, f"{step.name} needs {name!r}"))
     return faults
+
+
+def _faults_within(step: Known, arguments: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the finders a step combines, by the functions' own signatures."""
+    if step.name != COMBINING:
+        return []
+    try:
+        finders = chosen(arguments.get("finders", ["exact"]))
+    except ValueError as error:
+        return [f"{step.name}: {error}"]
+    faults = []
+    for function, given in finders:
+        inner = Known(f"dedup.{function.__name__}", _after_frame(_parameters(function)), function)
+        faults += [f"{step.name}: {message}" for _, message in faults_of(inner, given)]
+    return faults
+
+
+def seeded(step: Known, arguments: dict[str, Any], seed: int) -> dict[str, Any]:
+    """The arguments with the recipe's seed wherever one is taken and none was given."""
+    if "seed" in step.parameters:
+        return {"seed": seed} | arguments
+    if step.name == COMBINING:
+        finders = [
+            {
+                function.__name__: ({"seed": seed} | given)
+                if "seed" in inspect.signature(function).parameters
+                else given
+            }
+            for function, given in chosen(arguments["finders"])
+        ]
+        return arguments | {"finders": finders}
+    return arguments
+
+
+def without_against(step: Known, arguments: Mapping[str, Any]) -> tuple[dict[str, Any], list[Any]]:
+    """A finder's arguments without what it compares against, and that."""
+    if not step.name.startswith("dedup."):
+        return dict(arguments), []
+    light = {key: value for key, value in arguments.items() if key != "against"}
+    against = [arguments["against"]] if arguments.get("against") is not None else []
+    if step.name == COMBINING:
+        inner = [(f.__name__, dict(given)) for f, given in chosen(arguments["finders"])]
+        against += [given.pop("against") for _, given in inner if "against" in given]
+        light["finders"] = [{name: given} for name, given in inner]
+    return light, against
 
 
 def _misfit(kind: Any, value: Any) -> str | None:

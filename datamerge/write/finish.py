@@ -78,12 +78,12 @@ def tidy(target: Target) -> None:
 
 def _pairs(target: Target, lineage: Sequence[Passed]) -> None:
     """Copy the evidence behind each duplicate step into the output."""
-    from ..dedup import evidence
+    from ..dedup import listing
 
     for passed in lineage:
-        if passed.step.witness is not None:
-            with target.replacing(f"pairs/{passed.step.reason}.parquet") as file:
-                evidence.export(passed.step.witness, file)
+        for reason, folders in passed.step.evidence.items():
+            with target.replacing(f"pairs/{reason}.parquet") as file:
+                listing.export(folders, file)
 
 
 def _recipe(tally: Tally) -> dict[str, Any]:

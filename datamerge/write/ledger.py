@@ -24,7 +24,8 @@ class Tally:
     total : dict
         The same over all sources.
     steps : list of dict
-        ``{"step", "arguments", "reason", "sources": {name: {"in", "removed", "out"}}}``.
+        ``{"step", "arguments", "reason", "sources": {name: {"in", "removed", "out"}}}``; a step
+        that combines finders of duplicates has a list of reasons.
     """
 
     path: str
@@ -87,7 +88,7 @@ def ledger_of(
 
 def _order(counts: Mapping[str, Mapping[str, Any]], steps: Sequence[Step]) -> list[str]:
     """Reasons in the order of the steps that give them, others behind them by name."""
-    known = list(dict.fromkeys(step.reason for step in steps if step.reason))
+    known = list(dict.fromkeys(reason for step in steps for reason in step.reasons))
     found = {reason for reasons in counts.values() for reason in reasons}
     return [*known, *sorted(found - {"", MALFORMED, *known})]
 
@@ -113,13 +114,13 @@ def _steps(
     for passed in lineage:
         step, flow = passed.step, {}
         for name in passed.sources or sources:
-            gone = sources[name]["removed"].get(step.reason, 0) if step.reason else 0
+            gone = sum(sources[name]["removed"].get(reason, 0) for reason in step.reasons)
             flow[name] = {"in": alive[name], "removed": gone, "out": alive[name] - gone}
             alive[name] -= gone
         arguments = {key: _plain(value) for key, value in step.arguments.items()}
-        steps.append(
-            {"step": step.name, "arguments": arguments, "reason": step.reason, "sources": flow}
-        )
+        several = len(step.reasons) > 1
+        reason = list(step.reasons) if several else step.reason
+        steps.append({"step": step.name, "arguments": arguments, "reason": reason, "sources": flow})
     return steps
 
 

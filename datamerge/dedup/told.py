@@ -1,0 +1,100 @@
+"""Decisions as tables: the rows that go, each with its witness; clusters around kept rows."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from .clusters import Decision
+from .layers import Layers
+
+By = Literal["size", "score", "doubt"]
+
+
+def removals(layers: Layers, decision: Decision) -> pa.Table:
+    """``id, source, witness, score, how`` of the rows that go; ``layer`` is the finder's number.
+
+    ``against`` tells whether the witness is one of the rows compared against.
+    """
+    gone = decision.removed
+    witness = decision.witness[gone]
+    return pa.table(
+        {
+            "id": layers.id.take(pa.array(gone)),
+            "source": layers.source.take(pa.array(gone)),
+            "witness": layers.id.take(pa.array(witness)),
+            "score": decision.score[gone],
+            "how": _how(layers, decision, gone),
+            "against": witness < layers.olds,
+            "layer": decision.layer[gone],
+        }
+    )
+
+
+def _how(layers: Layers, decision: Decision, rows: np.ndarray) -> pa.Array:
+    names = [(found.how, found.how_same) for found in layers.found]
+    flat = pa.array([name for pair in names for name in pair], pa.large_string())
+    layer = decision.layer[rows].astype(np.int64)
+    return flat.take(pa.array(2 * layer + decision.equal[rows], mask=layer < 0))
+
+
+def clusters(
+    layers: Layers,
+    decision: Decision,
+    thresholds: np.ndarray,
+    *,
+    by: By,
+    most: int | None,
+) -> pd.DataFrame:
+    """Each kept row that is a witness, followed by the rows it is the witness for."""
+    gone = decision.removed
+    heads, of_gone, sizes = np.unique(
+        decision.witness[gone], return_inverse=True, return_counts=True
+    )
+    order = _order(decision, gone, of_gone, sizes, thresholds, by)
+    order = order[: len(order) if most is None else most]
+    place = np.full(len(heads), -1, np.int64)
+    place[order] = np.arange(len(order))
+    chosen = place[of_gone] >= 0
+    row = np.concatenate([heads[order], gone[chosen]])
+    cluster = np.concatenate([np.arange(len(order)), place[of_gone[chosen]]])
+    kept = np.arange(len(row)) < len(order)
+    score = np.where(kept, np.nan, decision.score[row])
+    lines = np.lexsort((row, -score, ~kept, cluster))
+    row, cluster, kept, score = row[lines], cluster[lines], kept[lines], score[lines]
+    table = {
+        "cluster": cluster,
+        "size": sizes[order][cluster] + 1,
+        "id": layers.id.take(pa.array(row)).to_pandas(),
+        "source": layers.source.take(pa.array(row)).to_pandas(),
+        "kept": kept,
+        "score": score,
+        "how": _how(layers, decision, row).to_pandas(),
+    }
+    if any(found.about["old"] for found in layers.found):
+        table["against"] = row < layers.olds
+    return pd.DataFrame(table)
+
+
+def _order(
+    decision: Decision,
+    gone: np.ndarray,
+    of_gone: np.ndarray,
+    sizes: np.ndarray,
+    thresholds: np.ndarray,
+    by: By,
+) -> np.ndarray:
+    """The clusters in the order in which to look at them; ties by the kept row."""
+    if by == "size":
+        return np.argsort(-sizes, kind="stable")
+    score = np.nan_to_num(decision.score[gone], nan=-np.inf)
+    if by == "score":
+        highest = np.full(len(sizes), -np.inf)
+        np.maximum.at(highest, of_gone, score)
+        return np.argsort(-highest, kind="stable")
+    nearest = np.full(len(sizes), np.inf)
+    np.minimum.at(nearest, of_gone, score - thresholds[decision.layer[gone]])
+    return np.argsort(nearest, kind="stable")
