@@ -51,9 +51,12 @@ class Vectors:
         """How many blocks there are."""
         return -(-self.rows // self.size)
 
-    @cached_property
+    @property
     def values(self) -> np.ndarray:
-        """The vectors as they were given, mapped from disk."""
+        """The vectors as they were given, mapped from disk.
+
+        Mapped anew each time: what was read counts as this process's memory until it is let go.
+        """
         return np.load(self.matrix, mmap_mode="r")
 
     def column(self, name: str) -> np.ndarray:

@@ -28,6 +28,9 @@ from .digest import digests
 from .pairs import Pairs
 from .rows import Compared, chosen, extract, has_text
 
+# Part of the key of what is kept: another one when vectors are kept in another order.
+_LAYOUT = "as texts appear"
+
 
 @dataclass(frozen=True)
 class Semantic:
@@ -42,12 +45,15 @@ class Semantic:
     word = "cosine"
 
     def __dask_tokenize__(self) -> tuple[Any, ...]:
-        return ("Semantic", self.text, self.encoder.fingerprint, self.floor, self.nearby)
+        return (
+            *("Semantic", _LAYOUT, self.text),
+            *(self.encoder.fingerprint, self.floor, self.nearby),
+        )
 
     def find(self, df: Any, folder: Path, against: Any = None) -> Any:
         """Embed every distinct text once, compare all with all, and keep the pairs."""
         name = df._name if hasattr(df, "_name") else tokenize(df)
-        embeddings = workdir.place("embeddings", name, self.text, self.encoder.fingerprint)
+        embeddings = workdir.place("embeddings", name, self.text, self.encoder.fingerprint, _LAYOUT)
         embeddings.mkdir(exist_ok=True)
         work = Embed(self.text, self.encoder, str(embeddings))
         kept, rows = extract(df, work, stage="embed", against=against)
@@ -90,7 +96,7 @@ class Embed:
         present = has_text(texts)
         rows, texts = chosen(alive, present), texts.filter(pa.array(present))
         digest = digests(texts, "none")
-        _, first, where = np.unique(digest, axis=0, return_index=True, return_inverse=True)
+        first, where = _distinct(digest)
         path = Path(self.folder) / f"{number:05d}.npy"
         ids = id_array(rows["id"])
         if not path.exists():
@@ -103,9 +109,18 @@ class Embed:
             "chars": pc.utf8_length(texts).to_numpy(),
             "digest": digest,
             # Where a row's vector stands: the partition, and the row in its file.
-            "place": np.column_stack([np.full(len(where), number), where.ravel()]),
+            "place": np.column_stack([np.full(len(where), number), where]),
             "alive": {str(k): int(n) for k, n in alive["source"].value_counts().items()},
         }
+
+
+def _distinct(digest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where each different text first stands, in that order, and which of them each text is."""
+    _, first, where = np.unique(digest, axis=0, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    return first[order], rank[where.ravel()]
 
 
 def _checked(vectors: Any, ids: Ids, dim: int) -> np.ndarray:
