@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from frames import BACKENDS, make_frame, on_dask
 
@@ -146,6 +147,19 @@ def test_messages_as_python_lists_are_read():
         True,
     ]
     assert "assistant" in repr(dm.explore.preview(df))
+
+
+def test_runs_read_back_in_other_types_are_shown_alike(tmp_path):
+    df = make_frame([[("user", "Hi"), ("assistant", "Hello")], None, [("user", "Bye")]])
+    dm.write(df, tmp_path / "run")
+    shown = {
+        repr(dm.explore.preview(pd.read_parquet(tmp_path / "run" / "data", **options)))
+        for options in ({}, {"dtype_backend": "pyarrow"}, {"dtype_backend": "numpy_nullable"})
+    }
+    assert shown == {repr(dm.explore.preview(df))}
+    words = pd.Series([["a", "b"]], dtype=pd.ArrowDtype(pa.list_(pa.string())))
+    assert "a" in repr(dm.explore.preview(pd.DataFrame({"messages": words})))
+    assert dm.explore.stats(pd.DataFrame({"messages": words})).to_dict()["kinds"] == {"chats": 1}
 
 
 def test_nothing_to_draw():

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-import numpy as np
 import orjson
 import pandas as pd
 import pyarrow as pa
@@ -16,15 +15,23 @@ from ..text import view
 
 def chats(part: pd.DataFrame) -> pd.DataFrame:
     """The partition with its ``messages`` in the columns' own type, whatever they were."""
-    if "messages" not in part or isinstance(part["messages"].dtype, pd.ArrowDtype):
+    if "messages" not in part or part["messages"].dtype == MESSAGES:
         return part
-    turns = [None if _missing(row) else [_turn(turn) for turn in row] for row in part["messages"]]
+    rows = pa.array(part["messages"], from_pandas=True).to_pylist() if _is_arrow(part) else None
+    turns = [
+        None if _missing(row) else [_turn(turn) for turn in row]
+        for row in (part["messages"] if rows is None else rows)
+    ]
     array: Any = pd.array(pa.array(turns, MESSAGES.pyarrow_dtype), MESSAGES)
     return part.assign(messages=pd.Series(array, index=part.index))
 
 
+def _is_arrow(part: pd.DataFrame) -> bool:
+    return isinstance(part["messages"].dtype, pd.ArrowDtype)
+
+
 def _missing(value: Any) -> bool:
-    return not isinstance(value, list | tuple | np.ndarray)
+    return isinstance(value, str) or not isinstance(value, Iterable)
 
 
 def _turn(turn: Any) -> dict[str, str | None]:
