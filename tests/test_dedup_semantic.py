@@ -95,8 +95,11 @@ def test_all_pairs_equal_brute_force(seed, count, dim, floor, spread, size, zero
 
 @pytest.mark.parametrize("arithmetic", ARITHMETICS)
 @pytest.mark.parametrize(("dim", "floor"), [(3, 0.99), (40, 0.9), (64, 0.5), (384, 0.95), (200, 0)])
-def test_several_blocks(arithmetic, dim, floor, small_blocks):
+@pytest.mark.parametrize("falling", [False, True])
+def test_several_blocks(arithmetic, dim, floor, falling, small_blocks):
     vectors = near_copies(np.random.default_rng(dim), 700, dim)
+    if falling:  # a few components hold most, as in vectors of texts
+        vectors *= 0.97 ** np.arange(dim, dtype=np.float32)
     found = as_dict(all_pairs(vectors, floor, arithmetic))
     assert found
     assert_same(found, vectors, floor)
@@ -150,6 +153,22 @@ def test_scores_are_the_same_bits_on_all_schedulers(arithmetic, small_blocks):
     ends = np.sort(np.stack([order[shuffled["left"]], order[shuffled["right"]]]), axis=0)
     shuffled["left"], shuffled["right"] = ends
     np.testing.assert_array_equal(sorted_(shuffled), expected)
+
+
+def test_in_other_processes(tmp_path, small_blocks):
+    vectors = near_copies(np.random.default_rng(7), 400, 50)
+    expected = sorted_(all_pairs(vectors, 0.8, "float32"))
+    with dask.config.set(scheduler="processes", num_workers=2):
+        np.testing.assert_array_equal(sorted_(cosine.all_pairs(vectors, 0.8)), expected)
+
+
+def test_a_processor_without_the_instruction(monkeypatch):
+    """Workers that cannot do what was chosen do it otherwise."""
+    vectors = near_copies(np.random.default_rng(7), 100, 50)
+    expected = sorted_(cosine.all_pairs(vectors, 0.8))
+    monkeypatch.setattr(screen, "has_vnni", lambda: False)
+    np.testing.assert_array_equal(sorted_(all_pairs(vectors, 0.8, "int8")), expected)
+    assert screen.choose() == "float32"
 
 
 def test_not_finite_and_wrong_shapes_are_errors():

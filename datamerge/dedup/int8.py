@@ -71,13 +71,19 @@ class Turn:
 
         From the squared lengths of its whole numbers' vector and of what rounding took.
         """
-        # Rounding of the product and of the basis itself, at the very worst.
-        dim, dims = self.basis.shape
-        rounding = (dim + 8) * np.sqrt(dims) * 2.0**-24
-        e = np.sqrt(missed) + rounding
-        rest = np.maximum(1 - kept, 0) + 2 * rounding + 2.0**-20
+        off = rounding(*self.basis.shape)
+        e = np.sqrt(missed) + off
+        rest = np.maximum(1 - kept, 0) + 2 * off + 2.0**-20
         slack = rest / 2 + e + e**2 / 2
         return np.floor((floor / 2 - slack) * self.scale**2).astype(np.int64)
+
+
+def rounding(dim: int, dims: int) -> float:
+    """How far components may be from the true ones, by rounding of products and of the basis.
+
+    The length of the difference, at the very worst.
+    """
+    return (dim + 8) * float(np.sqrt(dims)) * 2.0**-24
 
 
 def block_dtype(turn: Turn, size: int) -> np.dtype:

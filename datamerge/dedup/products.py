@@ -1,5 +1,9 @@
 """Candidates by matrix products, a tile at a time: in bfloat16 through torch, or in float32.
 
+Where the leading components z of long vectors hold most of them (see :mod:`.int8`), the products
+are of ``[z, r]``, r being the length of the rest: that is of length one too, shorter, and its
+products are never below those of the vectors.
+
 How far a product of unit vectors of dimension d may be off: in float32 by (d + 2) * 2**-24, and
 by 2**-22 for the lengths, which are not one to the last bit. In bfloat16 each factor is off by
 2**-9 of itself, so every product of two by 2**-8 and a little, and the sum of their sizes is at
@@ -12,13 +16,13 @@ import importlib.util
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from .int8 import unit_rows
+from .int8 import Turn, rounding, unit_rows
 
 if TYPE_CHECKING:
     from .screen import Vectors
@@ -55,7 +59,19 @@ class Product:
         self.vectors, self.kind, self.tile = vectors, kind, tile
 
     def begin(self) -> None:
-        """Nothing is needed."""
+        """Find the basis."""
+        of = self.vectors
+        Turn.of(of.values, of.column("norms"), of.floor).save(self._turn_path)
+
+    @property
+    def _turn_path(self) -> Path:
+        return Path(self.vectors.folder) / "turn.npz"
+
+    @cached_property
+    def basis(self) -> np.ndarray | None:
+        """The leading components, if they are worth it."""
+        basis = Turn.load(self._turn_path).basis
+        return basis if basis.shape[1] < 0.75 * basis.shape[0] else None
 
     def prepare(self, number: int) -> None:
         """Nothing: rows are read when needed."""
@@ -70,13 +86,27 @@ class Product:
 
     def _units(self, rows: np.ndarray) -> Any:
         units = unit_rows(self.vectors.values, self.vectors.column("norms"), rows)
+        if self.basis is not None:
+            z = units @ self.basis
+            # The rest must not be too short: what rounding may have added to z comes on top.
+            rest = np.maximum(1 - np.einsum("ij,ij->i", z, z), 0) + self._off(3) + 2.0**-20
+            rest[~units.any(axis=1)] = 0
+            units = np.column_stack([z, np.sqrt(rest)]).astype(np.float32)
         return self.kind.hold(units)
+
+    def _bound(self) -> float:
+        margin = self.kind.margin(self.vectors.values.shape[1])
+        return self.vectors.floor - margin - (0.0 if self.basis is None else self._off(3))
+
+    def _off(self, times: int) -> float:
+        assert self.basis is not None
+        return times * rounding(*self.basis.shape)
 
     def candidates(
         self, left: _Block, right: _Block, *, diagonal: bool, first_new: int
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Tile by tile."""
-        bound = self.vectors.floor - self.kind.margin(self.vectors.values.shape[1])
+        bound = self._bound()
         start = 0
         while start < len(left.groups):
             try:
