@@ -285,3 +285,14 @@ def test_written_columns_are_encoded_by_what_they_hold(tmp_path):
     encodings = {c.path_in_schema: c.encodings for c in map(group.column, range(group.num_columns))}
     with_dictionary = {path for path, found in encodings.items() if "RLE_DICTIONARY" in found}
     assert with_dictionary == {"source", "meta", "messages.list.element.role"}
+
+
+def test_against(tmp_path):
+    old = dm.read([{"text": t} for t in ("a", "b", "b")], name="old")
+    dm.write(dm.dedup.exact(old).mark(), tmp_path / "old")
+    new = dm.read([{"text": t} for t in ("c", "B ", "c")], name="new")
+    marked = dm.dedup.exact(new, against=tmp_path / "old").mark().compute()
+    assert marked["drop_detail"].tolist()[1:] == [
+        f"same text as old#1, in {tmp_path / 'old'}", "same text as new#0"
+    ]  # fmt: skip
+    assert pd.isna(marked["drop_detail"].tolist()[0])

@@ -155,6 +155,19 @@ def test_animations_are_compared_by_their_bytes():
 
     df = frame(moving([0, 1, 2]), moving([0, 2, 1]), moving([0, 1, 2]), png(0))
     assert gone(dm.dedup.media(df)) == {2: 0}
+    greys = [picture(n, mode="L") for n in range(2)]
+    gifs = [encoded(greys[0], "GIF", save_all=True, append_images=rest) for rest in ([], greys[1:])]
+    assert gone(dm.dedup.media(frame(*gifs, encoded(greys[0], "PNG")))) == {2: 0}
+
+
+def test_large_files_are_refused(files, monkeypatch):
+    monkeypatch.setattr(media_files, "LARGEST", 30)
+    told = unread(dm.dedup.media(frame("cat.png", "film.mp4"), root=files))
+    assert list(told) == [(0, "cat.png")] and "the most is 30" in told[0, "cat.png"]
+    monkeypatch.undo()
+    module = sys.modules["datamerge.dedup.media"]  # the function has the module's name
+    monkeypatch.setattr(module, "MOST_BYTES", 10)
+    assert gone(dm.dedup.media(frame("cat.png", "cat.bmp", "cat.png"), root=files)) == {2: 0}
 
 
 def test_all_media_must_agree_in_order():
@@ -346,6 +359,13 @@ def test_hugging_face_images_on_pandas_and_dask(files):
         assert marked["drop_reason"].tolist()[1] == "media_duplicate"
 
 
+def test_lists_that_dask_has_made_text_of_are_told():
+    ready = make_frame(["x"]).assign(images=pd.Series([["cat.png"]], dtype=object))
+    found = dm.dedup.media(dd.from_pandas(ready, npartitions=1))
+    (reason,) = unread(found).values()
+    assert "use an Arrow column" in reason
+
+
 def test_fields_that_reading_put_into_meta(files, tmp_path):
     def part(url):
         return {"type": "image_url", "image_url": {"url": url}}
@@ -378,12 +398,19 @@ def test_dead_rows_are_not_looked_at(files):
 def test_against(files):
     old = frame("cat.png", "none.png")
     new = frame("cat.bmp", "dog.png")
-    from datamerge.dedup.media import MediaDuplicates
-
-    finder = dm.dedup.media(new, root=files).finder
-    found = MediaDuplicates(new, finder, 1.0, against=old)
+    found = dm.dedup.media(new, root=files, against=old)
     assert set(unread(found)) == {(1, "none.png")}
-    assert len(found.pairs) == 1
+    assert gone(found) == {0: 0} and found.decisions()["against"].all()
+    marked = found.mark()
+    assert marked["drop_detail"].tolist()[0] == "same media as 0, in the frame compared against"
+    assert marked["drop_reason"].isna().tolist() == [False, True]
+
+
+def test_marking_a_frame_with_ids_from_its_index():
+    marked = dm.dedup.media(frame(png(1), png(2), png(1))).mark()
+    assert marked["drop_detail"].isna().tolist() == [True, True, False]
+    assert marked["drop_detail"].tolist()[2] == "same media as 0"
+    assert marked["drop_reason"].tolist()[2] == "media_duplicate"
 
 
 def test_nothing_to_compare():

@@ -171,6 +171,10 @@ def test_integer_ids_end_to_end(finder):
     found = finder(frame, text="summary")
     assert gone(found) == {9: 7, 10: 7}
     assert found.decisions()["id"].dtype == np.int64
+    marked = found.mark()
+    assert marked["drop_reason"].isna().tolist() == [False, True, False, True, True]
+    assert marked["id"].tolist() == [9, 3, 10, 1, 7] == marked.index.tolist()
+    assert marked["drop_detail"].tolist()[0].endswith(" 7")
     whole = adapted(frame)
     assert gone(finder(dd.from_pandas(whole, npartitions=3, sort=False), text="summary")) == gone(
         found
@@ -276,3 +280,11 @@ def test_ids_of_any_layout():
         assert id_array(column).type == pa.large_string()
     for kind in ("int8", "uint32", "Int64", "int64[pyarrow]"):
         assert id_array(pd.Series([1, 2], dtype=kind)).type == pa.int64()
+
+
+def test_what_lies_under_a_null_does_not_count():
+    data, offsets = pa.py_buffer(b"abab"), pa.py_buffer(np.array([0, 2, 4], np.int64))
+    valid = pa.py_buffer(bytes([0b01]))
+    hidden = pa.Array.from_buffers(pa.large_string(), 2, [valid, offsets, data], null_count=1)
+    assert hidden.to_pylist() == ["ab", None]
+    assert rows.has_text(hidden).tolist() == [True, False]

@@ -39,7 +39,13 @@ __all__ = [
 ]
 
 
-def exact(df: Any, *, text: TextView = "chat", normalise: Normal = "loose") -> Duplicates:
+def exact(
+    df: Any,
+    *,
+    text: TextView = "chat",
+    normalise: Normal = "loose",
+    against: Any = None,
+) -> Duplicates:
     """Find rows that say the same.
 
     Parameters
@@ -53,6 +59,8 @@ def exact(df: Any, *, text: TextView = "chat", normalise: Normal = "loose") -> D
         ends. ``words``: NFKC, lower case, letters and digits alone, every run of anything else
         as one blank. ``none``: byte for byte. Of a chat each turn's content is so normalised;
         roles and other fields are compared byte for byte.
+    against : DataFrame, folder of an output, or list of those, optional
+        Earlier rows that are compared too, always stay, and come before all others.
 
     Returns
     -------
@@ -70,7 +78,7 @@ def exact(df: Any, *, text: TextView = "chat", normalise: Normal = "loose") -> D
     if normalise not in get_args(Normal):
         raise ValueError(f"normalise={normalise!r}; it is one of {', '.join(get_args(Normal))}")
     readable(text, df.columns)
-    return Duplicates(df, Exact(text, normalise), 1.0)
+    return Duplicates(df, Exact(text, normalise), 1.0, against=against)
 
 
 def jaccard(
@@ -146,6 +154,7 @@ def media(
     text: TextView | None = None,
     remote: bool = False,
     storage_options: Mapping[str, Any] | None = None,
+    against: Any = None,
 ) -> MediaDuplicates:
     """Find rows whose images and videos are the same.
 
@@ -163,7 +172,8 @@ def media(
         ``bytes`` or ``path`` as Hugging Face data sets hold them, or a list of those.
     root : str or path, optional
         The folder that paths are relative to. Nothing outside it is opened then: absolute paths,
-        ``..`` and links that lead out are refused. By default paths are taken as they are.
+        ``..`` and links that lead out are refused. By default paths are taken as they are: any
+        file may be read (its content is hashed, and goes nowhere).
     pixels : bool
         Compare images by their pixels, turned as their EXIF data say: the same picture as PNG and
         as WebP, or with other metadata, is the same. It needs Pillow, the extra ``media``. Videos,
@@ -176,6 +186,9 @@ def media(
         them choose what your machine asks for.
     storage_options : mapping, optional
         Passed to fsspec for ``root`` and urls.
+    against : DataFrame, folder of an output, or list of those, optional
+        Earlier rows that are compared too, always stay, and come before all others; their
+        paths are relative to ``root`` too.
 
     Returns
     -------
@@ -210,7 +223,7 @@ def media(
         need_pillow()
     opener = Opener(None if root is None else str(root), remote, dict(storage_options or {}))
     finder: Any = Media(names, opener, pixels, text)
-    return MediaDuplicates(df, finder, 1.0)
+    return MediaDuplicates(df, finder, 1.0, against=against)
 
 
 def minhash(

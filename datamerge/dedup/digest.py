@@ -65,7 +65,8 @@ def chat_digests(chats: Turns, normal: Normal) -> np.ndarray:
 
     Contents are normalised, each by itself; roles and other fields are taken byte for byte.
     """
-    columns = [digests(chats.role), digests(chats.content, normal), digests(chats.extra)]
+    role, extra = (pc.fill_null(column, "") for column in (chats.role, chats.extra))
+    columns = [digests(role), digests(chats.content, normal), digests(extra)]
     said = np.concatenate(columns, axis=1)
     return _hashed(said.view(np.uint8).ravel(), chats.offsets * (said.itemsize * 6), "none")[0]
 

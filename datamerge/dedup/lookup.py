@@ -106,6 +106,8 @@ def _detail(one: Mapping[str, Any], says: Says) -> str:
     score, place = one["score"], f", in {says.place}" if one["against"] else ""
     if one["how"] == "exact":
         return f"same text as {one['witness']}{place}"
+    if says.word.startswith("same "):
+        return f"{says.word} as {one['witness']}{place}"
     if score is None or score != score:
         return f"connected to {one['witness']}{place}"
     return f"{says.word} {score:.6f} to {one['witness']}{place}"

@@ -231,7 +231,7 @@ class _Reader:
                 found = self._digest(file)
         except Exception as error:
             shown = reference[:_SHOWN] if isinstance(reference, str) else "bytes"
-            self.unreadable.append([key, shown, _reason(error)])
+            self.unreadable.append([key, shown, _reason(error, shown)])
             return None
         self.read += 1
         return found
@@ -247,9 +247,11 @@ class _Reader:
         return self.seen[content]
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, shown: str) -> str:
     if isinstance(error, FileNotFoundError):
-        return "no such file"
+        # Dask turns columns of Python lists into strings.
+        was_list = shown.startswith(("['", "[{", "{'"))
+        return "no such file" + "; a list made text by Dask: use an Arrow column" * was_list
     name = "" if isinstance(error, ValueError | OSError) else f"{type(error).__name__}: "
     return f"{name}{error}"[:_SHOWN] or type(error).__name__
 

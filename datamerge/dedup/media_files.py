@@ -24,6 +24,7 @@ import pandas as pd
 
 Reference: TypeAlias = str | bytes
 REMOTE = ("http", "https", "s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "hf")
+LARGEST = 1 << 36  # bytes of a file that are read to compare it
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+)://|^(data):", re.IGNORECASE)
 _PARTS = ("image_url", "input_image", "image", "video_url", "input_video", "video", "audio_url")
 
@@ -82,9 +83,7 @@ class Opener:
         if isinstance(reference, bytes):
             return io.BytesIO(reference)
         if (path := self.local(reference)) is not None:
-            if not stat.S_ISREG(path.stat().st_mode):
-                raise Refused("not a regular file")  # a device or a pipe might never end
-            return path.open("rb")
+            return _regular(path)
         kind = _scheme(reference)
         if kind == "data":
             return io.BytesIO(_inline(reference))
@@ -130,6 +129,18 @@ def _scheme(reference: str) -> str | None:
     """What a url begins with; None for a path."""
     found = _SCHEME.match(reference)
     return (found[1] or found[2]).lower() if found else None
+
+
+def _regular(path: Path) -> BinaryIO:
+    """A regular file, opened; a device, a pipe, or what only looks like a file might never end."""
+    known = path.stat()
+    if not stat.S_ISREG(known.st_mode):
+        raise Refused("not a regular file")
+    if not known.st_size:
+        raise Refused("an empty file")
+    if known.st_size > LARGEST:
+        raise Refused(f"a file of {known.st_size:,} bytes; the most is {LARGEST:,}")
+    return path.open("rb")
 
 
 def _inside(path: str) -> str:

@@ -61,7 +61,7 @@ def pixel_digest(file: BinaryIO) -> bytes | None:
         width, height = image.size
         if width * height > MOST_PIXELS:
             raise ValueError(f"an image of {width} x {height} pixels; the most is {MOST_PIXELS:,}")
-        if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
+        if getattr(image, "is_animated", False) and image.format != "MPO":
             return None
         image.load()
         return _of_pixels(ImageOps.exif_transpose(image) if _is_turned(image) else image)

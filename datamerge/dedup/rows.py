@@ -110,6 +110,8 @@ def has_text(texts: pa.LargeStringArray) -> np.ndarray:
     """Boolean per text: is there anything in it but white space?"""
     data, offsets = buffers(texts)
     present = np.diff(offsets) > 0
+    if texts.null_count:
+        present &= texts.is_valid().to_numpy(zero_copy_only=False)
     present[present] = data[offsets[:-1][present]] - np.uint8(33) < 94  # visible ASCII first
     unsure = pa.array(~present)
     filled = pc.not_equal(pc.utf8_trim_whitespace(texts.filter(unsure)), "")
