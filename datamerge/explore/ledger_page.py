@@ -30,7 +30,7 @@ def picture(tally: Tally, *, alone: bool = False) -> Markup:
 
 def page(tally: Tally, examples: Examples | None = None) -> str:
     """The account as HTML; what is not given of examples is read from the run's folder."""
-    drawn = tag("div", picture(tally), class_="dm-picture")
+    drawn = tag("div", picture(tally), class_="dm-picture", tabindex=0)
     opened = list(_examples(tally, examples))
     title = heading("Examples of what left", level=4)
     shown = tag("div", title, *opened, class_="dm-examples") if opened else None
