@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import unicodedata
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from itertools import combinations, pairwise
 from pathlib import Path
@@ -32,10 +34,11 @@ from datamerge.dedup import (
     postings,
     prefixes,
     setjoin,
-)  # fmt: skip
+    signatures,
+)
 from datamerge.dedup.rows import has_text, normalised
 from datamerge.dedup.shingles import PLAIN, Sets, Shingling
-from datamerge.dedup.signatures import Permutations
+from datamerge.dedup.signatures import Permutations, Sketch
 
 pytestmark = pytest.mark.filterwarnings("ignore::datamerge.dedup.DuplicatesWarning")
 
@@ -157,7 +160,7 @@ corpora = st.lists(words, max_size=25)
     n=st.integers(1, 3),
     unit=st.sampled_from(["word", "character"]),
 )
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_join_equals_brute_force(texts, threshold, below, n, unit, tmp_path_factory):
     floor = max(threshold - below, 0.1)
     with dask.config.set({"datamerge.workdir": str(tmp_path_factory.mktemp("work"))}):
@@ -275,7 +278,7 @@ def brute_of_families(texts: Sequence[str], floor: float) -> dict[tuple[int, int
 
 
 @given(texts=corpora, floor=st.floats(0.5, 1))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_bands_of_one_row_miss_nothing_that_shares_a_place(texts, floor, tmp_path_factory):
     """Three hundred bands of one row: a pair at 0.5 is missed once in 2 ** 300."""
     with dask.config.set({"datamerge.workdir": str(tmp_path_factory.mktemp("work"))}):
@@ -292,11 +295,11 @@ def test_unverified_scores_are_the_agreement_of_signatures():
         frame(texts), threshold=0.7, floor=0.3, text="text", ngram=1, verify=False
     )
     sets = Shingling(1, "word").sets(arrow(texts))
-    signatures = Permutations(128, 0).found(sets)
+    drawn = Permutations(128, 0).found(sets)
     pairs = found.pairs
     assert len(pairs) > 50
     for pair in pairs.itertuples():
-        a, b = signatures[number(pair.id)], signatures[number(pair.other)]
+        a, b = drawn[number(pair.id)], drawn[number(pair.other)]
         assert pair.score == (a == b).mean()
     detail = found.mark()["drop_detail"].dropna()
     assert detail.str.startswith("estimated jaccard ").all()
@@ -328,16 +331,23 @@ def marks(df) -> dict[str, str | None]:
     return dict(zip(df["id"], details, strict=True))
 
 
+@pytest.fixture(scope="module")
+def processes():
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
+        yield pool
+
+
 @finders
 @pytest.mark.parametrize("scheduler", ["threads", "processes", "synchronous"])
-def test_partitions_and_schedulers_make_no_difference(finder, scheduler):
+def test_partitions_and_schedulers_make_no_difference(finder, scheduler, request):
     texts = near_texts(np.random.default_rng(4), families=20, size=4, longest=40)
     pdf = frame(texts)
     expected = marks(finder(pdf, threshold=0.7, text="text", ngram=1).mark())
     assert any(expected.values())
     for cuts in (1, 5) if scheduler == "synchronous" else (3,):
         df = dd.from_pandas(pdf, npartitions=cuts, sort=False)
-        with dask.config.set(scheduler=scheduler):
+        pool = request.getfixturevalue("processes") if scheduler == "processes" else None
+        with dask.config.set({"scheduler": scheduler, "pool": pool}):
             found = finder(df, threshold=0.7, text="text", ngram=1)
             assert marks(found.mark()) == expected
     shuffled = finder(pdf[::-1], threshold=0.7, text="text", ngram=1)
@@ -345,7 +355,7 @@ def test_partitions_and_schedulers_make_no_difference(finder, scheduler):
 
 
 @given(texts=corpora, threshold=st.sampled_from([0.4, 0.6, 0.8]), cuts=st.integers(1, 4))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_witness_rule(texts, threshold, cuts, tmp_path_factory):
     """No two kept rows reach the threshold; every removed row reaches it with a kept one."""
     true = brute(texts, 2, "word", threshold)
@@ -604,7 +614,7 @@ def test_groups_of_minhash_hold_true_pairs(verify, few_pairs, monkeypatch):
     floor=st.sampled_from([0.3, 0.5, 0.6, 0.7, 0.75, 0.8]),
     ngram=st.integers(1, 3),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_groups_change_no_pair(texts, floor, ngram, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(setjoin, "LEAST_BUDGET", 3)
@@ -726,3 +736,18 @@ def test_minima_of_any_namespace_are_those_of_the_kernel(namespace, at_once, mon
     expected = np.empty((len(sizes), 33), np.uint32)
     _shingle_kernels.signatures(hashes, starts, factor, add, expected)
     assert (minima.minima(xp, hashes, starts, factor, add) == expected).all()
+
+
+@pytest.mark.parametrize("texts", [[], ["a"], ["a b c d e", "a b c d f", "x y"]])
+def test_sketches_are_the_same_by_either_way(texts, monkeypatch):
+    """As where there is a GPU: signatures on whole arrays, in blocks; and signatures kept."""
+    sets = Shingling(2, "word").sets(arrow(texts))
+    sketch = Sketch(Permutations(16, 1), 5, 3, keep_signatures=False)
+    expected = sketch.of(sets)["bands"]
+    assert expected.shape == (5, len(texts))
+    kept = replace(sketch, keep_signatures=True).of(sets)
+    monkeypatch.setattr(signatures, "on_gpu", lambda: np)
+    monkeypatch.setattr(signatures, "SETS_AT_ONCE", 2)
+    assert (sketch.of(sets)["bands"] == expected).all()
+    assert (kept["bands"] == expected).all()
+    assert (kept["signatures"] == Permutations(16, 1).found(sets)).all()

@@ -48,6 +48,15 @@ class Bands:
         """The probability that a pair of this similarity is missed: the false negatives."""
         return float((1 - similarity**self.rows) ** self.bands)
 
+    def told(self, threshold: float) -> str:
+        """What they are and miss, in words.
+
+        >>> Bands(21, 6).told(0.8)
+        '21 bands of 6 rows, which miss 0.17% of the pairs at 0.8'
+        """
+        missed = f"{100 * self.missed(threshold):.2g}% of the pairs at {threshold:g}"
+        return f"{self.bands} bands of {self.rows} rows, which miss {missed}"
+
     def curve(self, similarities: list[float] | None = None) -> pd.DataFrame:
         """The S-curve as columns ``similarity``, ``found``, ``missed``."""
         steps = np.linspace(0, 1, 21) if similarities is None else np.array(similarities)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -10,6 +11,8 @@ import numpy as np
 
 from .minima import minima, on_gpu
 from .shingles import Sets
+
+SETS_AT_ONCE = 65_536
 
 
 @dataclass(frozen=True)
@@ -51,13 +54,26 @@ class Sketch:
 
     def of(self, sets: Sets) -> dict[str, np.ndarray]:
         """The sketches: ``bands`` uint32 ``[bands, n]``, ``signatures`` ``[n, num_perm]``."""
-        if not self.keep_signatures and on_gpu() is None:
+        if self.keep_signatures:
+            signatures = self.permutations.found(sets)
+            return {"bands": self._hashed(signatures), "signatures": signatures}
+        if on_gpu() is None:
             drawn = self.permutations.functions()
             run = _kernels().signature_bands
             return {"bands": run(sets.hashes, sets.starts, *drawn, self.bands, self.rows)}
-        signatures = self.permutations.found(sets)
-        bands = _kernels().band_hashes(signatures, self.bands, self.rows)
-        return {"bands": bands} | ({"signatures": signatures} if self.keep_signatures else {})
+        parts = [self._hashed(self.permutations.found(part)) for part in _blocks(sets)]
+        return {"bands": np.concatenate([np.empty((self.bands, 0), np.uint32), *parts], axis=1)}
+
+    def _hashed(self, signatures: np.ndarray) -> np.ndarray:
+        return np.asarray(_kernels().band_hashes(signatures, self.bands, self.rows))
+
+
+def _blocks(sets: Sets) -> Iterator[Sets]:
+    """The sets some at a time, so that not all signatures are held at once."""
+    for first in range(0, len(sets.starts) - 1, SETS_AT_ONCE):
+        starts = sets.starts[first : first + SETS_AT_ONCE + 1]
+        hashes = sets.hashes[starts[0] : starts[-1]]
+        yield Sets(hashes, starts - starts[0], sets.digest[first : first + SETS_AT_ONCE])
 
 
 @cache
