@@ -22,8 +22,9 @@ from frames import make_frame
 from PIL import Image
 
 import datamerge as dm
-from datamerge.dedup import media_files, pixels
+from datamerge.dedup import media_files, media_reader, pixels
 from datamerge.dedup.media_files import Refused, references
+from datamerge.dedup.media_reader import TOLD
 
 MediaWarning = dm.dedup.MediaWarning
 
@@ -165,8 +166,7 @@ def test_large_files_are_refused(files, monkeypatch):
     told = unread(dm.dedup.media(frame("cat.png", "film.mp4"), root=files))
     assert list(told) == [(0, "cat.png")] and "the most is 30" in told[0, "cat.png"]
     monkeypatch.undo()
-    module = sys.modules["datamerge.dedup.media"]  # the function has the module's name
-    monkeypatch.setattr(module, "MOST_BYTES", 10)
+    monkeypatch.setattr(media_reader, "MOST_BYTES", 10)
     assert gone(dm.dedup.media(frame("cat.png", "cat.bmp", "cat.png"), root=files)) == {2: 0}
 
 
@@ -213,8 +213,6 @@ def test_what_cannot_be_read_is_told_and_its_rows_stay(files):
 
 
 def test_the_list_of_the_unreadable_is_bounded(monkeypatch):
-    from datamerge.dedup.media import TOLD
-
     found = dm.dedup.media(frame(*[f"/nowhere/{n}" for n in range(TOLD + 5)]))
     assert len(unread(found)) == TOLD
     assert found._evidence.about["unreadable_count"] == TOLD + 5
