@@ -275,13 +275,13 @@ class Duplicates:
             More than a third of a source would go.
         """
         target = self._target(df, keep)
-        has_column = keeping.is_column(keep)
-        decision = self._decide(keep, rule, target if has_column else None)
+        own = keeping.is_column(keep) and keep in target.columns
+        decision = self._decide(keep, rule, target if own else None)
         table = told.removals(self._stack, decision)
         marking.warn(self._layers, self._stack.alive, table)
         chosen = {"keep": keep, "rule": rule}
         made_of = [(search.key, threshold) for _, search, threshold in self._layers]
-        frame = _name(target) if has_column else None
+        frame = _name(target) if own else None
         path = workdir.place("pairs", "decisions", made_of, chosen, frame).with_suffix(".arrow")
         lookup.save(path, table)
         return audit.apply(target, marking.step(self._layers, path, chosen, reason, target))

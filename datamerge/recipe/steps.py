@@ -197,7 +197,7 @@ def _fits(kind: Any, value: Any) -> bool:
     plain = typing.get_origin(kind) or kind
     if plain is type(None):
         return value is None
-    if not isinstance(plain, type):
+    if plain is Any or not isinstance(plain, type):
         return True
     if plain is float:
         return isinstance(value, int | float) and not isinstance(value, bool)

@@ -24,8 +24,8 @@ class Tally:
     total : dict
         The same over all sources.
     steps : list of dict
-        ``{"step", "arguments", "reason", "sources": {name: {"in", "removed", "out"}}}``; a step
-        that combines finders of duplicates has a list of reasons.
+        ``{"step", "arguments", "reason", "sources": {name: {"in", "removed", "out"}}}``; the
+        reasons of a step that combines finders of duplicates are joined by commas.
     """
 
     path: str
@@ -118,8 +118,7 @@ def _steps(
             flow[name] = {"in": alive[name], "removed": gone, "out": alive[name] - gone}
             alive[name] -= gone
         arguments = {key: _plain(value) for key, value in step.arguments.items()}
-        several = len(step.reasons) > 1
-        reason = list(step.reasons) if several else step.reason
+        reason = ", ".join(step.reasons) or None
         steps.append({"step": step.name, "arguments": arguments, "reason": reason, "sources": flow})
     return steps
 
