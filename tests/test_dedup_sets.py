@@ -751,3 +751,10 @@ def test_sketches_are_the_same_by_either_way(texts, monkeypatch):
     assert (sketch.of(sets)["bands"] == expected).all()
     assert (kept["bands"] == expected).all()
     assert (kept["signatures"] == Permutations(16, 1).found(sets)).all()
+
+
+def test_bands_and_what_they_miss_are_shown():
+    found = dm.dedup.minhash(frame(["a b", "a c"]), threshold=0.8, text="text", bands=20, rows=5)
+    missed = 100 * Bands(20, 5).missed(0.8)
+    assert f"20 bands of 5 rows, which miss {missed:.2g}% of the pairs at 0.8" in repr(found)
+    assert "bands" not in repr(dm.dedup.jaccard(frame(["a b"]), text="text"))

@@ -17,6 +17,7 @@ from .._choices import one_of
 from . import keep as keeping
 from . import listing, lookup, marking, saved, told
 from .adapt import adapted
+from .bands import Bands
 from .clusters import Decision, Rule, decide
 from .evidence import Evidence
 from .keep import Keep
@@ -341,7 +342,10 @@ def _said(name: str, search: Search | Saved, threshold: float) -> str:
     about = search.about
     place = f", against {search.place}" if search.place else ""
     text = f"text={about['text']!r}, " if about["text"] else ""
-    return f"{text}{threshold=:g}, floor={about['floor']:g}{place}"
+    missed = ""
+    if "bands" in about:
+        missed = f", {Bands(about['bands'], about['rows']).told(threshold)}"
+    return f"{text}{threshold=:g}, floor={about['floor']:g}{missed}{place}"
 
 
 def _name(df: Any) -> str:
