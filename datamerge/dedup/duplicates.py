@@ -342,9 +342,9 @@ def _said(name: str, search: Search | Saved, threshold: float) -> str:
     about = search.about
     place = f", against {search.place}" if search.place else ""
     text = f"text={about['text']!r}, " if about["text"] else ""
-    missed = ""
-    if "bands" in about:
-        missed = f", {Bands(about['bands'], about['rows']).told(threshold)}"
+    given, missed = search.arguments(threshold), ""
+    if "bands" in given:
+        missed = f", {Bands(given['bands'], given['rows']).told(threshold)}"
     return f"{text}{threshold=:g}, floor={about['floor']:g}{missed}{place}"
 
 
