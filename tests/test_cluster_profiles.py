@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import dask
 import pytest
+import yaml
 
-from datamerge import cluster, workdir
+from datamerge import cli, cluster, workdir
 from datamerge.cluster import jobqueue, profiles
 
 PROFILES = """\
@@ -35,7 +38,7 @@ def configured(tmp_path, monkeypatch):
     settings.parent.mkdir()
     settings.write_text(PROFILES)
     monkeypatch.setattr(dask.config, "paths", [str(settings.parent)])
-    with dask.config.set({"datamerge.workdir": str(tmp_path / "work dir")}):
+    with dask.config.set({"datamerge.workdir": str(tmp_path / "workdir")}):
         yield tmp_path
 
 
@@ -92,6 +95,16 @@ def test_what_is_wrong_with_a_profile_is_told(wrong, told):
         profiles.make({"kind": "slurm", **wrong}, "profile 'p'")
 
 
+def test_the_profiles_of_the_docs_are_right():
+    page = (Path(__file__).parents[1] / "docs" / "scaling.md").read_text()
+    (text,) = [
+        block for block in page.split("```") if block.startswith("yaml") and "kind:" in block
+    ]
+    content = yaml.safe_load(text.removeprefix("yaml"))["datamerge"]["cluster"]["profiles"]
+    made = {name: profiles.make(profile, name) for name, profile in content.items()}
+    assert made["cpu"].jobs == (1, 10) and made["gpu"].processes == 4
+
+
 def test_a_job_is_cut_up_into_processes():
     def made(**given):
         return profiles.make({"kind": "slurm", **given}, "test").processes
@@ -106,7 +119,7 @@ def test_arguments_for_a_queue(configured):
     found = keywords("slurm", cores=4, memory="8GiB", interface="lo", walltime="02:00:00")
     assert found["processes"] == 4 and found["walltime"] == "02:00:00"
     assert found["worker_extra_args"] == ["--lifetime=6480s", "--lifetime-stagger=360s"]
-    assert found["job_script_prologue"] == [f"export DATAMERGE_WORKDIR='{configured / 'work dir'}'"]
+    assert found["job_script_prologue"] == [f"export DATAMERGE_WORKDIR={configured / 'workdir'}"]
     assert found["scheduler_options"] == {
         "dashboard": True, "dashboard_address": "127.0.0.1:0", "interface": "lo"
     }  # fmt: skip
@@ -147,9 +160,7 @@ def test_scripts_of_jobs(kind, configured):
     worker = next(line for line in lines if "distributed.cli.dask_worker" in line)
     assert "--nthreads 1 --memory-limit 2.00GiB --nworkers 2" in worker
     assert "--lifetime=3240s" in worker and worker.endswith("--interface lo")
-    assert lines.index(f"export DATAMERGE_WORKDIR='{configured / 'work dir'}'") < lines.index(
-        worker
-    )
+    assert lines.index(f"export DATAMERGE_WORKDIR={configured / 'workdir'}") < lines.index(worker)
     marks = {"slurm": "#SBATCH -", "pbs": "#PBS -", "lsf": "#BSUB -", "sge": "#$ -"}
     asked = [line for line in lines if line.startswith(marks[kind])]
     assert any("long" in line for line in asked) and any("lab" in line for line in asked)
@@ -173,6 +184,8 @@ def test_what_is_missing_is_told(configured, monkeypatch):
         cluster.plan("slurm", profile="small", interface="lo7")
     with pytest.raises(ValueError, match=r"name the network .*interface= .here: .*lo.* or host="):
         cluster.plan("slurm", cores=2)
+    with pytest.raises(ValueError, match="a folder with a space: /my logs"):
+        cluster.plan(profile="small", log_directory="/my logs")
     assert cluster.plan(profile="small").kind == "slurm"
 
 
@@ -189,3 +202,18 @@ def test_what_is_given_counts_more_than_the_profile(configured, monkeypatch):
     assert cluster.plan(profile="small") != cluster.plan(profile="small", queue="long")
     with pytest.raises(ValueError, match="no 'quue' .did you mean 'queue'"):
         cluster.plan(profile="small", quue="long")
+
+
+def test_the_command_line_checks_the_cluster_before_any_work(configured, monkeypatch, capsys):
+    monkeypatch.setenv("PATH", str(configured))
+    monkeypatch.chdir(configured)
+    for given, told in {
+        ("--cluster", "slrum"): "--cluster slrum: kind='slrum'; it is one of auto, local",
+        ("--profile", "huge"): "no profile 'huge'",
+        ("--cluster", "local", "--profile", "small"): "is of kind 'slurm', not 'local'",
+        ("--cluster", "slurm", "--profile", "small"): "'slurm'",  # the extra or sbatch is missing
+        ("--cluster", "tcp://127.0.0.1:1", "--workers", "2"): "a cluster that runs has its",
+    }.items():
+        assert cli.main(["demo", *given]) == cli.WRONG
+        assert told in capsys.readouterr().err
+    assert not (configured / "out").exists()

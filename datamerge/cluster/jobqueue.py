@@ -27,6 +27,11 @@ def require(profile: Profile) -> None:
         raise RuntimeError(
             f"{kind!r}: there is no {SUBMIT[kind]} here; run this where jobs are submitted from"
         )
+    for folder in (str(workdir.root()), profile.log_directory, profile.local_directory):
+        if folder is not None and len(folder.split()) > 1:
+            raise ValueError(
+                f"{kind!r}: scripts of jobs cannot name a folder with a space: {folder}"
+            )
     if profile.interface is None and profile.host is None:
         raise ValueError(
             f"{kind!r}: name the network on which the nodes reach this machine, interface= (here: "

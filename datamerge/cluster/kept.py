@@ -1,14 +1,16 @@
-"""Job-queue clusters that put a new job in the place of one that has ended."""
+"""Job-queue clusters that replace a job that has ended, and tell why one cannot be had."""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 from functools import cache
 from typing import Any
 
 import dask
 from dask.utils import parse_timedelta
 from distributed.core import Status
+from distributed.deploy.cluster import Cluster
 
 from .jobqueue import CLASSES
 
@@ -19,49 +21,80 @@ def cluster_class(kind: str) -> type:
     import dask_jobqueue
 
     plain = getattr(dask_jobqueue, f"{CLASSES[kind]}Cluster")
-    return type(plain.__name__, (_Kept, plain), {})
+    job = type(plain.job_cls.__name__, (_Job, plain.job_cls), {})
+    return type(plain.__name__, (_Kept, plain), {"job_cls": job})
+
+
+class _Job:
+    """A job that knows when it is over: its cluster asks, when it is closed itself."""
+
+    status: Status
+
+    async def start(self) -> None:
+        try:
+            await super().start()  # type: ignore[misc]
+        except BaseException:
+            self.status = Status.failed
+            raise
+
+    async def close(self) -> None:
+        await super().close()  # type: ignore[misc]
+        self.status = Status.closed
 
 
 class _Kept:
     """Replaces a job when the last of its workers has gone.
 
     Distributed does that for jobs of one worker under an adaptive cluster; a job of several it
-    takes for alive forever, since it knows the job by one name and the workers by others.
+    takes for alive forever, since it knows the job by one name and the workers by others. And it
+    uses names again, so that what ends an old job may hit a new one: here each has its own.
+    ``failure`` is what went wrong when jobs were last submitted, if anything did.
     """
 
     status: Status
+    failure: Exception | None = None
     workers: dict[Any, Any]
     worker_spec: dict[Any, Any]
-    _futures: set[Any]
     scheduler_info: Any
+    _name: str
+    _futures: set[Any]
+
+    def _new_worker_name(self, _number: int) -> str:
+        numbers = self.__dict__.setdefault("_numbers", itertools.count())
+        return f"{self._name}-{next(numbers)}"
 
     def _update_worker_status(self, op: str, msg: Any) -> None:
         name = self.scheduler_info["workers"][msg]["name"] if op == "remove" else None
-        super()._update_worker_status(op, msg)  # type: ignore[misc]
-        if op != "remove":
-            return
-        job = next((each for each in self.worker_spec if name in self._names(each)), None)
-        if job is None:  # it was scaled down
-            return
-        # A nanny may bring the worker back meanwhile; and what Distributed does goes first.
-        wait = parse_timedelta(dask.config.get("distributed.deploy.lost-worker-timeout")) + 0.5
-        ended = self.workers.get(job)
-        asyncio.get_running_loop().call_later(wait, self._replace_if_gone, job, ended)
+        Cluster._update_worker_status(self, op, msg)  # type: ignore[arg-type]
+        job = next((each for each in self.workers if name in self._names(each)), None)
+        if job is not None:
+            # A nanny may bring the worker back meanwhile.
+            wait = parse_timedelta(dask.config.get("distributed.deploy.lost-worker-timeout"))
+            loop = asyncio.get_running_loop()
+            loop.call_later(wait, self._replace_if_gone, job, self.workers[job])
 
     def _replace_if_gone(self, job: Any, ended: Any) -> None:
         here = {info["name"] for info in self.scheduler_info["workers"].values()}
-        if self.status != Status.running or job not in self.worker_spec or self._names(job) & here:
-            return
-        if self.workers.get(job) not in (None, ended):  # replaced already
-            return
-        self._futures.add(asyncio.ensure_future(self._replace(job)))
+        ours = self.status == Status.running and self.workers.get(job) is ended
+        if ours and not self._names(job) & here:
+            del self.workers[job]
+            self._futures.add(asyncio.ensure_future(self._replace(ended)))
 
-    async def _replace(self, job: Any) -> None:
-        ended = self.workers.pop(job, None)
-        if ended is not None:
-            await ended.close()
+    async def _replace(self, ended: Any) -> None:
+        await ended.close()
         await self._correct_state()  # type: ignore[attr-defined]
 
+    async def _correct_state_internal(self) -> None:
+        try:
+            await super()._correct_state_internal()  # type: ignore[misc]
+            self.failure = None
+        except Exception as error:
+            self.failure = error
+            for name, job in list(self.workers.items()):
+                if job.status == Status.failed:  # to be submitted again with the next change
+                    del self.workers[name]
+            raise
+
     def _names(self, job: Any) -> set[Any]:
-        suffixes = self.worker_spec[job].get("group", [""])
+        suffixes = self.worker_spec.get(job, {}).get("group", [""])
         return {f"{job}{suffix}" for suffix in suffixes}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -16,16 +17,22 @@ REMEDY = (
 )
 
 
-def check(client: Any, *, wait: float | None, stuck: Callable[[], str] = lambda: "") -> None:
+def check(
+    client: Any,
+    *,
+    wait: float,
+    failure: Callable[[], Exception | None] = lambda: None,
+    hint: str = "",
+) -> None:
     """Write a word here, and have the workers read it.
 
     Asks for one worker, if there is none yet, and waits ``wait`` seconds for it; then asks all
-    workers there are. ``stuck`` tells what else to say when none comes.
+    workers there are. ``failure`` tells why none can come, ``hint`` where to look when none does.
 
     Raises
     ------
     RuntimeError
-        A worker does not see what the client has written.
+        A worker does not see what the client has written; or none can be started.
     TimeoutError
         There is no worker after ``wait`` seconds.
     """
@@ -34,7 +41,7 @@ def check(client: Any, *, wait: float | None, stuck: Callable[[], str] = lambda:
     path.write_text(word)
     try:
         # As a task: a cluster that adapts starts a worker for it.
-        answers = [_first(client, path, wait, stuck)]
+        answers = [_first(client, path, wait, failure, hint)]
         answers += client.run(_look, str(path)).values()
     finally:
         path.unlink(missing_ok=True)
@@ -47,13 +54,27 @@ def check(client: Any, *, wait: float | None, stuck: Callable[[], str] = lambda:
 
 
 def _first(
-    client: Any, path: Path, wait: float | None, stuck: Callable[[], str]
+    client: Any, path: Path, wait: float, failure: Callable[[], Exception | None], hint: str
 ) -> tuple[str, str]:
+    from distributed import KilledWorker
+
+    until = time.monotonic() + wait
     future = client.submit(_look, str(path), pure=False)
     try:
-        return future.result(timeout=wait)
-    except TimeoutError:
-        raise TimeoutError(f"no worker came within {wait:g} seconds. {stuck()}".strip()) from None
+        while True:
+            try:
+                return future.result(timeout=0.5)
+            except KilledWorker as error:
+                raise RuntimeError(
+                    f"workers end as soon as they have something to do: has their Python this "
+                    f"version of datamerge? {hint}"
+                ) from error
+            except TimeoutError:
+                if (failed := failure()) is not None:
+                    raise RuntimeError(f"no worker can be started: {failed}") from failed
+                if time.monotonic() > until:
+                    told = f"no worker came within {wait:g} seconds. {hint}".strip()
+                    raise TimeoutError(told) from None
     finally:
         future.cancel()
 

@@ -164,5 +164,9 @@ def _await_jobs(client: Any, wanted: Plan) -> None:
     assert wanted.profile is not None
     print(f"waiting for the first job of {wanted.kind}", file=sys.stderr)
     logs = wanted.options["log_directory"]
-    hint = f"See `{jobqueue.STATE[wanted.kind]}`, and the jobs' logs in {logs}"
-    shared.check(client, wait=parse_timedelta(wanted.profile.wait), stuck=lambda: hint)
+    shared.check(
+        client,
+        wait=parse_timedelta(wanted.profile.wait),
+        failure=lambda: client.cluster.failure,
+        hint=f"See `{jobqueue.STATE[wanted.kind]}`, and the jobs' logs in {logs}",
+    )
