@@ -352,6 +352,7 @@ def test_pairs_do_not_depend_on_partitions(mode, fingerprint):
         ends = np.sort(table[["id", "other"]].to_numpy(), axis=1)
         results.append(sorted(zip(*ends.T.tolist(), table["score"].tolist(), strict=True)))
         assert len(encoder.seen) == len(set(encoder.seen))
+        assert found._evidence.about.get("probes") == (2 if mode == "clustered" else None)
     assert results[0] == results[1]
     if mode == "exact":
         kind = np.float16 if fingerprint == "half" else np.float32

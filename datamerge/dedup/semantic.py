@@ -63,7 +63,7 @@ class Semantic:
             matrix, number = _matrix(embeddings, rows, distinct, self.encoder.dim, scratch)
             found = search(matrix, self.floor, scratch, rows.old[number], self.nearby)
             pairs = Pairs(number, found.pairs, found.dense, found.about)
-            evidence.save(folder, rows, same, pairs, {**self._about(), **found.about})
+            evidence.save(folder, rows, same, pairs, self._about())
         return kept
 
     def arguments(self, threshold: float) -> dict[str, Any]:
