@@ -20,14 +20,14 @@ REMEDY = (
 def check(
     client: Any,
     *,
-    wait: float,
+    wait: float | None = None,
     failure: Callable[[], Exception | None] = lambda: None,
     hint: str = "",
 ) -> None:
     """Write a word here, and have the workers read it.
 
-    Asks for one worker, if there is none yet, and waits ``wait`` seconds for it; then asks all
-    workers there are. ``failure`` tells why none can come, ``hint`` where to look when none does.
+    All workers there are; with ``wait``, one is asked for if there is none yet, and waited for so
+    many seconds. ``failure`` tells why none can come, ``hint`` where to look when none does.
 
     Raises
     ------
@@ -41,7 +41,7 @@ def check(
     path.write_text(word)
     try:
         # As a task: a cluster that adapts starts a worker for it.
-        answers = [_first(client, path, wait, failure, hint)]
+        answers = [] if wait is None else [_first(client, path, wait, failure, hint)]
         answers += client.run(_look, str(path)).values()
     finally:
         path.unlink(missing_ok=True)

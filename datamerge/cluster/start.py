@@ -116,8 +116,7 @@ def _connect(wanted: Plan) -> Any:
 
     client = Client(wanted.address, security=security.make(wanted.tls), **wanted.options)
     try:
-        if client.scheduler_info()["workers"]:
-            shared.check(client, wait=60)
+        shared.check(client)
     except BaseException:
         client.close()
         raise
