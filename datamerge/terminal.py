@@ -10,11 +10,23 @@ from .compute import Progress
 
 STAGES = {
     "prepare": "reading and filtering",
-    "exact": "finding exact duplicates",
+    "exact": "hashing texts",
+    "stat": "looking for files",
+    "media": "hashing files",
+    "shingle": "shingling",
+    "prefix": "finding the rarest shingles",
+    "lists": "listing candidates",
+    "estimate": "estimating pairs",
     "embed": "embedding",
+    "quantise": "preparing vectors",
+    "cluster": "clustering",
+    "recall": "measuring recall",
+    "group": "grouping near-equal rows",
     "compare": "comparing",
+    "keep": "reading the column to keep by",
     "write": "writing",
 }
+_UNTOLD = {"choose"}  # done before one could read it
 
 
 class Lines:
@@ -33,6 +45,8 @@ class Lines:
         self._width = 0
 
     def __call__(self, progress: Progress) -> None:
+        if progress.stage in _UNTOLD:
+            return
         ended = progress.done == progress.total
         now = time.monotonic()
         if not ended and (not self.live or now - self._shown < 0.1):

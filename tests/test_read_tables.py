@@ -139,8 +139,9 @@ def test_row_groups_are_shared_out_and_rows_are_numbered_through(tmp_path: Path)
     whole = read(str(path), name="s")
     assert whole["text"].tolist() == texts
     assert whole["id"].tolist() == [f"s/a.parquet#{n}" for n in range(100)]
-    assert dm.read(str(path), blocksize=1).npartitions == 10
-    for size in (1, 500, 1000):
+    assert dm.read(str(path), blocksize=1).npartitions == 100
+    assert dm.read(str(path), blocksize=500).npartitions == 10
+    for size in (1, 60, 500, 1000):
         assert rows(read(str(path), name="s", blocksize=size)) == rows(whole)
 
 

@@ -112,7 +112,7 @@ def ordered(
 
 def arithmetic_for(vectors: Vectors) -> Arithmetic:
     """What suits the workers; and what all of them need is made ready."""
-    arithmetic: Arithmetic = each(_choice, [None], stage="compare")[0]
+    arithmetic: Arithmetic = each(_choice, [None], stage="choose")[0]
     if vectors.rows > 1:
         make(arithmetic, vectors).begin()
     return arithmetic
@@ -122,7 +122,7 @@ def prepare(vectors: Vectors) -> Arithmetic:
     """Choose the arithmetic, and make the blocks ready for it."""
     arithmetic = arithmetic_for(vectors)
     if vectors.rows > 1:
-        each(Prepare(vectors, arithmetic), range(vectors.blocks), stage="prepare")
+        each(Prepare(vectors, arithmetic), range(vectors.blocks), stage="quantise")
     return arithmetic
 
 

@@ -37,12 +37,14 @@ class ReadError(OSError):
 class Piece:
     """A share of one file: bytes of a line-based one, row groups of Parquet, else the whole.
 
-    A JSON array is shared out by the bytes its elements begin in, like lines.
+    A JSON array is shared out by the bytes its elements begin in, like lines. ``share`` is
+    ``(k, n)``, the kth of n equal shares, where a row group is too large for a partition.
     """
 
     file: File
     start: int = 0
     stop: int | None = None
+    share: tuple[int, int] = (0, 1)
 
     @property
     def whole(self) -> bool:
@@ -50,7 +52,7 @@ class Piece:
         return self.stop is None
 
     def __dask_tokenize__(self) -> tuple[Any, ...]:
-        return ("Piece", *self.file.key, self.start, self.stop)
+        return ("Piece", *self.file.key, self.start, self.stop, self.share)
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,7 @@ def _head(file: File) -> bytes:
 def _shares(piece: Piece) -> Iterator[parquet.Share]:
     groups = None if piece.stop is None else range(piece.start, piece.stop)
     with piece.file.open() as opened:
-        yield from parquet.shares(opened, groups)
+        yield from parquet.shares(opened, groups, piece.share, piece.file.key)
 
 
 def items(piece: Piece, sample_by: lines.SampleBy) -> Iterator[Item]:

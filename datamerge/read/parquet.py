@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any, BinaryIO
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .batches import ROWS, batch_items
+from .decoded import decoded
 from .records import Broken, Item, shown
 
 HEAD_GROUPS = 5
@@ -52,18 +54,23 @@ def head_items(file: BinaryIO, rows: int) -> Iterator[Item]:
         yield 0, dict.fromkeys(parquet.schema_arrow.names), None
 
 
-def shares(file: BinaryIO, groups: range | None) -> Iterator[Share]:
-    """The rows of these row groups (None: of all)."""
+def shares(
+    file: BinaryIO, groups: range | None, share: tuple[int, int], key: tuple[Any, ...]
+) -> Iterator[Share]:
+    """The kth of n shares of the rows of each of these row groups (None: of all)."""
     parquet = open_parquet(file)
     sizes = [parquet.metadata.row_group(g).num_rows for g in range(parquet.num_row_groups)]
+    nth, of = share
     for group in groups if groups is not None else range(parquet.num_row_groups):
-        first = sum(sizes[:group])
+        start, stop = sizes[group] * nth // of, sizes[group] * (nth + 1) // of
+        first = sum(sizes[:group]) + start
         try:
-            table = parquet.read_row_group(group)
+            table = decoded(parquet, group, key, of)
         except _DAMAGE:
-            yield first, list(_salvaged(file, parquet, group, first))
+            found = _salvaged(file, parquet, group, first - start)
+            yield first, list(itertools.islice(found, start, stop))
             continue
-        for batch in table.to_batches(max_chunksize=ROWS):
+        for batch in table.slice(start, stop - start).to_batches(max_chunksize=ROWS):
             yield first, batch
             first += batch.num_rows
 

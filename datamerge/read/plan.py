@@ -21,6 +21,7 @@ from .load import OnError, Piece, ReadError, csv_columns, items, readable
 from .records import Broken, Item
 from .sources import File, files_of
 
+MOST_SHARES = 16  # of a row group: each may have to decode all of it
 SAMPLE_BYTES, SAMPLE_RECORDS, SAMPLE_FILES = 1 << 20, 100, 5
 WHERE = ("split", "data_files", "revision", "storage_options")
 HOW = ("blocksize", "on_error", "sample_by")
@@ -162,7 +163,11 @@ def _row_groups(file: File, blocksize: int) -> Iterator[Piece]:
     for group in range(metadata.num_row_groups):
         size += metadata.row_group(group).total_byte_size
         if size >= blocksize or group == metadata.num_row_groups - 1:
-            yield Piece(file, start, group + 1)
+            rows = metadata.row_group(group).num_rows
+            most = max(min(rows, MOST_SHARES), 1)
+            shares = min(max(size // blocksize, 1), most) if group == start else 1
+            for share in range(shares):
+                yield Piece(file, start, group + 1, (share, shares))
             start, size = group + 1, 0
 
 
