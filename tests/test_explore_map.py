@@ -43,13 +43,12 @@ def numbers(n: int, dim: int = 8, seed: int = 0) -> np.ndarray:
 def told(widget, ask, about=None):
     """The answer a page would get, as it goes over the wire, and its size in bytes."""
     sent = []
-    widget.comm.send = lambda data=None, metadata=None, buffers=None, **_: sent.append(
-        (data, buffers)
-    )
+    widget.send = lambda content, buffers=None: sent.append((content, buffers))
     widget._handle_custom_msg({"ask": ask, "about": about, "from": "me", "number": 1}, [])
-    (data, buffers) = sent[0]
-    size = len(json.dumps(data)) + sum(len(buffer) for buffer in buffers or [])
-    return data["content"], buffers, size
+    (content, buffers) = sent[0]
+    assert (content["to"], content["number"]) == ("me", 1)
+    size = len(json.dumps(content)) + sum(len(buffer) for buffer in buffers or [])
+    return content, buffers, size
 
 
 # ---- places ---------------------------------------------------------------------------------
@@ -310,8 +309,8 @@ def test_no_message_is_over_a_megabyte():
     ids = [f"{long if i < 99 else 'i' * 30}#{i}" for i in range(n)]
     words = [long if i < 99 else f"{long[:150]}{i % 13}" for i in range(n)]
     columns = ("source", "text", "drop_reason", "drop_detail")
-    df = pd.DataFrame({"id": ids} | dict.fromkeys(columns, words), dtype=STRING)
-    chart = dm.explore.map(df, numbers(n, 2), most=n)
+    df = pd.DataFrame({"id": ids} | dict.fromkeys([*columns, long], words), dtype=STRING)
+    chart = dm.explore.map(df, numbers(n, 2), most=n, color=long)
     chart.selection = ids
     state = chart.get_state()
     bits = state.pop("_mask")
@@ -356,7 +355,7 @@ def test_questions_that_make_no_sense_do_no_harm(about):
 def test_other_messages_are_not_answered():
     chart = dm.explore.map(rows(3))
     sent = []
-    chart.comm.send = lambda **message: sent.append(message)
+    chart.send = lambda content, buffers=None: sent.append(content)
     for question in (None, 5, "points", {}, {"ask": "__class__"}, {"ask": ["row"]}):
         chart._handle_custom_msg(question, [])
     assert not sent

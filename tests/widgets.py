@@ -66,6 +66,7 @@ WAIT = 20_000  # milliseconds; machines that run tests may be busy
 _ALONE = {
     "SOLARA_TELEMETRY_MIXPANEL_ENABLE": "False",
     "SOLARA_TELEMETRY_SERVER_USER_ID": "tests",
+    "SOLARA_THEME_SHOW_BANNER": "False",
 }
 
 
@@ -122,10 +123,15 @@ def new_page(browser: Any) -> Iterator[Callable[..., Any]]:
     assert not wrong
 
 
-def picture(page: Any, name: str, **options: Any) -> None:
-    """What the page looks like, for a person to look at; git ignores the folder."""
-    PICTURES.mkdir(exist_ok=True)
-    page.screenshot(path=PICTURES / f"{name}.png", **options)
+@pytest.fixture
+def picture() -> Callable[..., None]:
+    """Keeps what a page looks like, for a person to look at; git ignores the folder."""
+
+    def keep(page: Any, name: str) -> None:
+        PICTURES.mkdir(exist_ok=True)
+        page.screenshot(path=PICTURES / f"{name}.png")
+
+    return keep
 
 
 # ---- Solara ---------------------------------------------------------------------------------
@@ -189,7 +195,7 @@ def solara_address() -> Iterator[str]:
     app = apps.AppScript(f"{__name__}:Page")
     app.init()
     apps.apps["__default__"] = app
-    server = ServerStarlette(_free_port(), "127.0.0.1")
+    server = ServerStarlette(_free_port(), "127.0.0.1", log_level="critical")
     server.serve_threaded()
     server.wait_until_serving()
     yield server.base_url
@@ -229,7 +235,8 @@ def shown(solara_address: str, new_page: Callable[..., Any]) -> Iterator[Callabl
         asked = _ASKED[name] = Asked(make, window.get("dark", False))
         page = new_page(**window)
         page.goto(f"{solara_address}/?id={name}")
-        page.locator(".dm-widget").wait_for()
+        # Solara's page fades in under a sheet that swallows the pointer: wait till it is gone.
+        page.locator(".dm-widget").click(trial=True)
         assert asked.done.wait(WAIT / 1000)
         return Shown(page, asked)
 
@@ -328,10 +335,15 @@ def marimo(tmp_path: Path, new_page: Callable[..., Any]) -> Iterator[Callable[..
             port = _free_port()
             command = [
                 *(sys.executable, "-m", "marimo", "run", str(app), "--headless", "--no-token"),
-                *("--host", "127.0.0.1", "--port", str(port), "--skip-update-check"),
+                *("--host", "127.0.0.1", "--port", str(port)),
             ]
             address = f"http://127.0.0.1:{port}"
-            places = {"XDG_CONFIG_HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path)}
+            places = {
+                "XDG_CONFIG_HOME": str(tmp_path),
+                "XDG_STATE_HOME": str(tmp_path),
+                "MARIMO_SKIP_UPDATE_CHECK": "1",
+                "DO_NOT_TRACK": "1",
+            }
             stack.enter_context(_served(command, f"{address}/health", tmp_path / "log", places))
             page = new_page(**window)
             page.goto(address)

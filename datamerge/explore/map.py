@@ -14,8 +14,9 @@ from ..embed import encoder as known_encoder
 from ..text import TextView, readable
 from . import map_points
 from ._widget import anywidget
+from .escape import short, unmarked
 from .gather import columns, empty
-from .map_legend import KEPT, MISSING, legend
+from .map_legend import KEPT, LABEL, MISSING, legend
 from .map_project import Method, project, quantised
 
 if TYPE_CHECKING:
@@ -163,6 +164,7 @@ def _about(
 ) -> dict[str, Any]:
     """What the page says of the map."""
     shown, drawn = f"{len(points):,}", len(points) + points.silent
+    color = unmarked(short(color, LABEL))  # a column's name can be anything, too
     rows = f"{points.rows:,} rows" if points.rows != 1 else "1 row"
     title = rows if len(points) == points.rows else f"{shown} of {rows}"
     counted = ", ".join(f"{entry['label']} {entry['count']:,}" for entry in entries)

@@ -17,6 +17,8 @@ BANDS = 8
 LABEL = 60
 
 KEPT, MISSING = "kept", "missing"
+# Reasons begin with what looks least like the green of what is kept.
+_OF_REASONS = (1, 3, 4, 5, 0, 9, 10, 8, 11, 7, 6, 2)
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,11 @@ def _named(values: pa.Array, missing: str, *, ordered: bool) -> Legend:
     shown = ranked if len(ranked) <= MOST else ranked[: MOST - 1]
     if ordered:
         shown = sorted(shown, key=lambda i: distinct[i])
-    entries = [_entry(_label(distinct[i]), counts[i], str(hue)) for hue, i in enumerate(shown)]
+    hues = _OF_REASONS if missing == KEPT else range(MOST)
+    entries = [
+        _entry(_label(distinct[i]), counts[i], str(hue))
+        for hue, i in zip(hues, shown, strict=False)
+    ]
     other = len(entries)
     if len(shown) < len(ranked):
         rest = [counts[i] for i in ranked[len(shown) :]]

@@ -3,6 +3,7 @@
 const PAD = 24; // pixels painted beyond each edge, so that discs are cut cleanly
 const REACH = 12; // how near, in CSS pixels, a point must be to be meant
 const REMEMBERED = 400; // rows whose text is kept
+const PATIENCE = 20_000; // milliseconds
 
 const TOOLS = [
   ["lasso", "Lasso", icon("M4 9c0-3 3-5 6-5s6 2 6 4.500-3 4.500-6 4.500-4-1-4-2 1-1.500 2-1c2 1 0 5-3 6")],
@@ -40,6 +41,12 @@ class Overlay {
   }
 }
 
+// What is kept lies beneath, and what is rare on top of all.
+function rankOf({ hue, count }, all) {
+  if (["kept", "missing", "other"].includes(hue)) return 0;
+  return count * 100 < all ? 2 : 1;
+}
+
 class MapView {
   constructor(model) {
     this.model = model;
@@ -51,6 +58,7 @@ class MapView {
     this.moved = false;
     this.pointed = -1;
     this.bright = -1;
+    this.rank = this.about.legend.map((entry) => rankOf(entry, this.about.count));
     this.build();
     this.changes = [
       ["change:_mask", () => this.maskChanged()],
@@ -143,11 +151,16 @@ class MapView {
   async load() {
     const { count } = this.about;
     const cloud = new Cloud(count);
+    const late = setTimeout(() => {
+      this.waiting.textContent = "No answer from the kernel: run the cell again to see the map.";
+    }, PATIENCE);
     for (let start = 0; start < count; ) {
       const { stop, buffers } = await this.asking.ask("points", start);
+      if (this.closed) return;
       cloud.put(start, ...buffers);
       start = stop;
     }
+    clearTimeout(late);
     cloud.ready();
     this.cloud = cloud;
     this.waiting.remove();
@@ -159,6 +172,7 @@ class MapView {
   }
 
   close() {
+    this.closed = true;
     for (const [name, hear] of this.changes) this.model.off(name, hear);
     this.asking.close();
     this.offTheme();
@@ -174,6 +188,7 @@ class MapView {
   resized() {
     const { clientWidth: width, clientHeight: height } = this.stage;
     if (!width || !height || !this.cloud) return;
+    if (!this.colors) this.themed(); // it was laid out before it was in the page
     const { left, top } = this.view;
     const [byX, byY] = [(width - this.size.width) / 2, (height - this.size.height) / 2];
     this.size = { width, height };
@@ -223,7 +238,7 @@ class MapView {
   // ---- painting ---------------------------------------------------------------------------
 
   themed() {
-    if (!this.cloud) return;
+    if (!this.cloud || !this.root.isConnected) return;
     this.colors = this.legend.colors();
     this.ground = packed(getComputedStyle(this.stage).backgroundColor);
     this.draw();
@@ -267,7 +282,11 @@ class MapView {
     const layer = (disc, wanted) =>
       paint(this.pixels, this.image.width, this.image.height, this.cloud, view, colors, disc, wanted);
     const { mask, bright, cloud } = this;
-    if (bright < 0 && !this.selected) return layer(discs(radius, opacity), () => true);
+    if (bright < 0 && !this.selected) {
+      layer(discs(radius, opacity * 0.7), (i) => this.rank[cloud.code[i]] === 0);
+      layer(discs(radius, opacity), (i) => this.rank[cloud.code[i]] === 1);
+      return layer(discs(radius * 1.5, 0.95), (i) => this.rank[cloud.code[i]] === 2);
+    }
     const stands =
       bright >= 0 ? (i) => cloud.code[i] === bright : (i) => (mask[i >> 3] >> (i & 7)) & 1;
     layer(discs(radius, opacity * 0.18), (i) => !stands(i));
