@@ -4,6 +4,7 @@ const PAD = 24; // pixels painted beyond each edge, so that discs are cut cleanl
 const REACH = 12; // how near, in CSS pixels, a point must be to be meant
 const REMEMBERED = 400; // rows whose text is kept
 const PATIENCE = 20_000; // milliseconds
+const FRAME = 16; // milliseconds that a frame may take while the map moves
 
 const TOOLS = [
   ["lasso", "Lasso", icon("M4 9c0-3 3-5 6-5s6 2 6 4.500-3 4.500-6 4.500-4-1-4-2 1-1.500 2-1c2 1 0 5-3 6")],
@@ -216,7 +217,7 @@ class MapView {
     const ratio = to / scale;
     this.view = { scale: to, left: x - (x - left) * ratio, top: y - (y - top) * ratio };
     this.moved = true;
-    this.draw();
+    this.draw(true);
   }
 
   onScreen(i) {
@@ -244,7 +245,8 @@ class MapView {
     this.draw();
   }
 
-  draw() {
+  draw(moving = false) {
+    this.moving = moving;
     if (this.drawing) return;
     this.drawing = requestAnimationFrame(() => {
       this.drawing = null;
@@ -254,7 +256,8 @@ class MapView {
 
   paintNow() {
     const began = performance.now();
-    const dense = Math.min(devicePixelRatio || 1, 2);
+    const sharp = Math.min(devicePixelRatio || 1, 2);
+    const dense = this.moving && this.cost > FRAME ? 1 : sharp;
     const [width, height] = [this.size.width, this.size.height].map((s) => Math.round(s * dense));
     if (this.canvas.width !== width || this.canvas.height !== height || !this.image) {
       [this.canvas.width, this.canvas.height] = [width, height];
@@ -266,6 +269,14 @@ class MapView {
     this.canvas.getContext("2d", { alpha: false }).putImageData(this.image, -PAD, -PAD);
     if (this.pointed >= 0) this.overlay.at(this.onScreen(this.pointed));
     performance.measure("datamerge-map-paint", { start: began });
+    if (dense === sharp) this.cost = performance.now() - began;
+    else this.sharpen();
+  }
+
+  // While the map moves it may be painted coarsely; when it rests it is painted as it should be.
+  sharpen() {
+    clearTimeout(this.resting);
+    this.resting = setTimeout(() => this.draw(), 150);
   }
 
   layers(dense) {
@@ -463,7 +474,7 @@ class MapView {
       this.view.left += at[0] - drag.last[0];
       this.view.top += at[1] - drag.last[1];
       this.moved = true;
-      this.draw();
+      this.draw(true);
     } else if (this.tool === "box") {
       drag.path = boxOf(drag.from, at);
     } else if (Math.hypot(at[0] - drag.last[0], at[1] - drag.last[1]) >= 3) {

@@ -23,7 +23,7 @@ class LegendList {
       "button",
       {
         class: "dm-toggle",
-        title: "Show or hide; with Alt, show only this",
+        title: `${entry.label}: show or hide; with Alt, show only this`,
         onclick: (event) => (event.altKey ? this.on.only(code) : this.on.toggle(code)),
         onpointerenter: () => this.on.point(code),
         onpointerleave: () => this.on.point(-1),
