@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 
 HELD, HIT = 1, 2  # a node holds a kept row; a kept neighbour reaches it
+STAYS, GOES, APART = 1, 2, 4  # decided by hand; APART: some pair of the row's does not count
 
 
 @njit(cache=True, nogil=True)
@@ -78,41 +79,111 @@ def sound(starts, neighbours, scores):
 @njit(cache=True, nogil=True)
 def greedy(
     first, priority, olds, nodes, offsets, thresholds, starts, neighbours, scores, grouped,
-    state, best, kept,
+    fate, state, solid, best, kept,
 ):  # fmt: skip
     """The maximal independent set in order of priority, from the ``first`` place on.
 
-    Returns the place of a row whose node is in a dense group, whose neighbours there are the
-    caller's to mark, before it goes on behind it; or the number of rows.
+    Returns the place of a row that the caller has to do something about before it goes on behind
+    it, or the number of rows. ``fate`` is what was decided by hand of each row, or empty. Then
+    ``solid`` is like ``state``, but of what rows do whose every pair counts; a row that is APART
+    (4) is the caller's to decide. Otherwise it is one whose node is in a dense group, whose
+    neighbours there are the caller's to mark.
     """
     for i in range(first, len(priority)):
         row = priority[i]
+        stays, whole = row < olds, False
+        if len(fate) > 0:
+            if fate[row] & GOES:
+                continue
+            if fate[row] & APART:
+                return i
+            stays |= (fate[row] & STAYS) != 0
+            whole = len(solid) > 0
         free = True
         for layer in range(len(nodes)):
             node = nodes[layer, row]
             if node >= 0 and state[node] != 0:
                 free = False
-        if not free and row >= olds:
+        if not free and not stays:
             continue
         kept[row] = True
-        waits = False
-        for layer in range(len(nodes)):
-            node = nodes[layer, row]
-            if node < 0 or best[node] >= 0:
-                continue
-            state[node], best[node] = HELD, row
-            base, threshold = offsets[layer], thresholds[layer]
-            begin, end = starts[layer][node - base], starts[layer][node - base + 1]
-            for k in range(begin, end):
-                if scores[layer][k] < threshold:
-                    break
-                other = base + neighbours[layer][k]
-                if state[other] == 0:
-                    state[other] = HIT
-            waits |= len(grouped) > 0 and grouped[node]
-        if waits:
+        if mark(
+            row, whole, nodes, offsets, thresholds, starts, neighbours, scores, grouped,
+            state, solid, best,
+        ):  # fmt: skip
             return i
     return len(priority)
+
+
+@njit(cache=True, nogil=True)
+def greedy_alone(
+    first, priority, olds, nodes, threshold, starts, neighbours, scores, grouped,
+    fate, state, solid, best, kept,
+):  # fmt: skip
+    """What :func:`greedy` does, where there is one layer: a third of the time."""
+    for i in range(first, len(priority)):
+        row = priority[i]
+        node, stays, whole = nodes[row], row < olds, False
+        if len(fate) > 0:
+            if fate[row] & GOES:
+                continue
+            if fate[row] & APART:
+                return i
+            stays |= (fate[row] & STAYS) != 0
+            whole = len(solid) > 0
+        if state[node] != 0 and not stays:
+            continue
+        kept[row] = True
+        if best[node] >= 0 and not (whole and solid[node] != HELD):
+            continue
+        if best[node] < 0:
+            state[node], best[node] = HELD, row
+        if whole:
+            solid[node] = HELD
+        for k in range(starts[node], starts[node + 1]):
+            if scores[k] < threshold:
+                break
+            other = neighbours[k]
+            if state[other] == 0:
+                state[other] = HIT
+            if whole and solid[other] == 0:
+                solid[other] = HIT
+        if len(grouped) > 0 and grouped[node]:
+            return i
+    return len(priority)
+
+
+@njit(cache=True, nogil=True)
+def mark(
+    row, whole, nodes, offsets, thresholds, starts, neighbours, scores, grouped,
+    state, solid, best,
+):  # fmt: skip
+    """Take out the neighbours of a row that stays; tells whether it has any in a dense group.
+
+    ``whole`` rows leave their marks on ``solid`` too.
+    """
+    waits = False
+    for layer in range(len(nodes)):
+        node = nodes[layer, row]
+        if node < 0 or (best[node] >= 0 and not (whole and solid[node] != HELD)):
+            continue
+        if best[node] < 0:
+            state[node], best[node] = HELD, row
+        if whole:
+            solid[node] = HELD
+        base, threshold = offsets[layer], thresholds[layer]
+        begin, end = starts[layer][node - base], starts[layer][node - base + 1]
+        others, values = neighbours[layer], scores[layer]  # once, not for each of them
+        for k in range(begin, end):
+            if values[k] < threshold:
+                break
+            other = base + others[k]
+            if state[other] == 0:
+                state[other] = HIT
+            if whole and solid[other] == 0:
+                solid[other] = HIT
+        waits |= len(grouped) > 0 and grouped[node]
+    return waits
 
 
 @njit(cache=True, nogil=True)

@@ -9,12 +9,14 @@ them says so.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
 
 import numpy as np
 
+from .by_hand import APART, STAYS, Fates
 from .graph import frozen, kernels
 from .layers import Layers
 from .within import Scorer
@@ -24,16 +26,19 @@ Rule = Literal["witness", "components"]
 
 @dataclass(frozen=True)
 class Decision:
-    """For each row the row that makes it go (-1: it stays), and how similar they are.
+    """For each row the row that makes it go (-1: none does), and how similar they are.
 
     ``score`` is NaN where ``components`` removes a row for one it has no pair with; ``layer``
-    tells which finder says so, and ``equal`` whether both are of one class there.
+    tells which finder says so, and ``equal`` whether both are of one class there. Rows
+    ``by_hand`` go without a witness; ``clashes`` are pairs of rows that stay by hand all the same.
     """
 
     witness: np.ndarray
     score: np.ndarray
     layer: np.ndarray
     equal: np.ndarray
+    by_hand: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    clashes: tuple[tuple[int, int], ...] = ()
 
     @classmethod
     def nothing(cls, rows: int) -> Decision:
@@ -48,6 +53,13 @@ class Decision:
     @property
     def removed(self) -> np.ndarray:
         """The numbers of the rows that go."""
+        if not len(self.by_hand):
+            return self.witnessed
+        return np.union1d(self.witnessed, self.by_hand)
+
+    @property
+    def witnessed(self) -> np.ndarray:
+        """The numbers of the rows that go because of another one."""
         return np.flatnonzero(self.witness >= 0)
 
 
@@ -57,6 +69,7 @@ def decide(
     priority: np.ndarray,
     *,
     rule: Rule = "witness",
+    fates: Fates | None = None,
 ) -> Decision:
     """Decide which rows stay.
 
@@ -70,17 +83,45 @@ def decide(
         The rows, the one to keep most of all first; those compared against before all others.
     rule : {"witness", "components"}
         A maximal independent set in order of priority, or one row a connected component.
+    fates : Fates, optional
+        What was decided by hand; by the first rule only.
     """
+    if rule == "components":
+        assert fates is None
+        return _Components(layers, _csr(layers, thresholds), _frozen(priority)).decision()
+    return _independent(layers, thresholds, priority, fates).decision()
+
+
+def staying(
+    layers: Layers, thresholds: Sequence[float], priority: np.ndarray, fates: Fates | None = None
+) -> np.ndarray:
+    """Which rows stay by the rule of witnesses, without looking for the witnesses."""
+    return _independent(layers, thresholds, priority, fates).kept
+
+
+def _independent(
+    layers: Layers, thresholds: Sequence[float], priority: np.ndarray, fates: Fates | None
+) -> _Independent:
+    if fates is not None and len(fates.kept):
+        olds, rest = priority[: layers.olds], priority[layers.olds :]
+        stays = (fates.of_row[rest] & STAYS) != 0
+        priority = np.concatenate([olds, rest[stays], rest[~stays]])
+    return _Independent(layers, _csr(layers, thresholds), _frozen(priority), fates)
+
+
+def _csr(layers: Layers, thresholds: Sequence[float]) -> tuple:
     graphs = [one.graph for one in layers.found]
-    csr = (
+    return (
         frozen(layers.offsets),
         np.asarray(thresholds, np.float64),
         tuple(graph.starts for graph in graphs),
         tuple(graph.neighbours for graph in graphs),
         tuple(graph.scores for graph in graphs),
     )
-    search = _Components if rule == "components" else _Independent
-    return search(layers, csr, frozen(priority.astype(np.int64, copy=False))).decision()
+
+
+def _frozen(priority: np.ndarray) -> np.ndarray:
+    return frozen(priority.astype(np.int64, copy=False))
 
 
 class _Search:
@@ -121,32 +162,91 @@ class _Search:
 
 
 class _Independent(_Search):
-    """The maximal independent set in order of priority."""
+    """The maximal independent set in order of priority; made when it is asked for."""
 
-    def decision(self) -> Decision:
-        state = np.zeros(self.count, np.int8)
-        best = np.full(self.count, -1, np.int32)
+    def __init__(self, layers: Layers, csr: tuple, priority: np.ndarray, fates: Fates | None):
+        super().__init__(layers, csr, priority)
+        self.fates = fates
+        self.fate = np.zeros(0, np.int8) if fates is None else fates.of_row
+        special = fates is not None and len(fates.apart) > 0
+        self.state = np.zeros(self.count, np.int8)
+        self.solid = np.zeros(self.count if special else 0, np.int8)
+        self.best = np.full(self.count, -1, np.int32)
+        self.held_apart: list[int] = []  # rows that stay, and for which some pair does not count
+
+    @cached_property
+    def kept(self) -> np.ndarray:
+        """Which rows stay."""
         kept = np.zeros(len(self.layers), bool)
-        self.state, self.best = state, best
-        self.witness, self.score = np.full(self.count, -1, np.int32), np.full(self.count, -2.0)
         at, rows, in_group = 0, len(self.layers), self.place >= 0
-        self.rank = _rank(self.priority)
+        run, graph = self._pass()
         while at < rows:
-            at = kernels().greedy(
-                at, self.priority, self.layers.olds, self.nodes, *self.csr, in_group,
-                state, best, kept,
+            at = run(
+                at, self.priority, self.layers.olds, *graph, in_group,
+                self.fate, self.state, self.solid, self.best, kept,
             )  # fmt: skip
             if at < rows:
-                self._mark_groups(int(self.priority[at]))
+                row = int(self.priority[at])
+                if len(self.fate) and self.fate[row] & APART:
+                    kept[row] = self._stays_apart(row, in_group)
+                else:
+                    self._mark_groups(row)
             at += 1
-        return self._witnesses(kept)
+        return kept
+
+    def _pass(self) -> tuple[Any, tuple[Any, ...]]:
+        """The compiled pass, and the graph as it takes it."""
+        if len(self.nodes) > 1:
+            return kernels().greedy, (self.nodes, *self.csr)
+        (graph,) = (one.graph for one in self.layers.found)
+        alone = (self.thresholds[0], graph.starts, graph.neighbours, graph.scores)
+        return kernels().greedy_alone, (self.nodes[0], *alone)
+
+    def decision(self) -> Decision:
+        """Who goes, and why."""
+        kept = self.kept
+        offsets, thresholds, *graphs = self.csr
+        for layer in range(len(self.nodes)):
+            kernels().nearest(
+                offsets[layer], thresholds[layer], *(arrays[layer] for arrays in graphs),
+                self.state, self.best, self.rank, self.witness, self.score,
+            )  # fmt: skip
+        result = Decision.nothing(len(self.layers))
+        kernels().spread(
+            self.nodes, kept, self.best, self.witness, self.score,
+            result.witness, result.score, result.layer, result.equal,
+        )  # fmt: skip
+        return result if self.fates is None else self._by_hand(result, self.fates)
+
+    @cached_property
+    def witness(self) -> np.ndarray:
+        """For each node the row in its dense group that is most like it, of those that stay."""
+        return np.full(self.count, -1, np.int32)
+
+    @cached_property
+    def score(self) -> np.ndarray:
+        """How similar that row is."""
+        return np.full(self.count, -2.0)
+
+    @cached_property
+    def rank(self) -> np.ndarray:
+        """The place of each row in the order of priority."""
+        return _rank(self.priority)
+
+    # ---- dense groups ----------------------------------------------------------------------
 
     def _mark_groups(self, row: int) -> None:
         """Do for a kept row's dense groups what the compiled pass does for listed pairs."""
+        whole = len(self.solid) > 0 and not self.fate[row] & APART
         for layer, place, nodes, (first, last) in self.grouped(row):
-            if self.best[nodes[place - first]] != row:
-                continue  # another row compared against, of the same class, has done it
             threshold = float(self.thresholds[layer])
+            if whole:
+                least = np.full(last - first, threshold)
+                where, _ = self.scorers[layer].reaching(place, first, last, least)
+                some = nodes[where - first]
+                self.solid[some[self.solid[some] == 0]] = kernels().HIT
+            if self.best[nodes[place - first]] != row:
+                continue  # another row that stays, of the same class, has done it
             held = self.score[nodes]
             least = np.where(held < threshold, threshold, np.nextafter(held, np.inf))
             least[place - first] = np.inf
@@ -174,19 +274,111 @@ class _Independent(_Search):
                 np.minimum.at(self._first, self.nodes[layer][known], self.rank[known])
         return self._first
 
-    def _witnesses(self, kept: np.ndarray) -> Decision:
-        offsets, thresholds, *graphs = self.csr
-        for layer in range(len(self.nodes)):
-            kernels().nearest(
-                offsets[layer], thresholds[layer], *(arrays[layer] for arrays in graphs),
-                self.state, self.best, self.rank, self.witness, self.score,
-            )  # fmt: skip
-        result = Decision.nothing(len(self.layers))
-        kernels().spread(
-            self.nodes, kept, self.best, self.witness, self.score,
-            result.witness, result.score, result.layer, result.equal,
+    # ---- decisions by hand: few, and looked at one by one -----------------------------------
+
+    def _stays_apart(self, row: int, in_group: np.ndarray) -> bool:
+        """Decide about a row for which some pair does not count; mark its neighbours."""
+        stays = row < self.layers.olds or bool(self.fate[row] & STAYS)
+        if not stays and self._is_reached(row):
+            return False
+        self.held_apart.append(row)
+        if kernels().mark(
+            row, False, self.nodes, *self.csr, in_group, self.state, self.solid, self.best
+        ):
+            self._mark_groups(row)
+        return True
+
+    def _is_reached(self, row: int) -> bool:
+        """Whether a row that stays reaches this one by a pair that counts."""
+        assert self.fates is not None
+        nodes = self.layers.nodes[:, row]
+        if any(node >= 0 and self.solid[node] for node in nodes.tolist()):
+            return True
+        others = [one for one in self.held_apart if one not in self.fates.apart[row]]
+        for layer in range(len(nodes)) if others else ():
+            if nodes[layer] >= 0:
+                of_others = self.layers.nodes[layer, others]
+                alike, _ = self._alike(layer, row)
+                if (of_others == nodes[layer]).any() or np.isin(of_others, alike).any():
+                    return True
+        return False
+
+    def _alike(self, layer: int, row: int) -> tuple[np.ndarray, np.ndarray]:
+        """The nodes that reach the threshold with a row's node, and their scores."""
+        offset, threshold = int(self.layers.offsets[layer]), float(self.thresholds[layer])
+        graph, local = self.layers.found[layer].graph, int(self.layers.nodes[layer, row]) - offset
+        span = slice(int(graph.starts[local]), int(graph.starts[local + 1]))
+        near = graph.scores[span] >= threshold
+        nodes, scores = [graph.neighbours[span][near] + offset], [graph.scores[span][near]]
+        for other, place, members, (first, last) in self.grouped(row):
+            if other == layer:
+                least = np.full(last - first, threshold)
+                least[place - first] = np.inf
+                where, score = self.scorers[layer].reaching(place, first, last, least)
+                nodes, scores = [*nodes, members[where - first]], [*scores, score]
+        return np.concatenate(nodes), np.concatenate(scores)
+
+    def _by_hand(self, result: Decision, fates: Fates) -> Decision:
+        """The decision with what is said of rows that were decided by hand, or beside such."""
+        for row in fates.special:
+            if not self.kept[row]:
+                found = self._witness_of(row, fates.apart[row])
+                result.witness[row], result.score[row] = found[:2]
+                result.layer[row], result.equal[row] = found[2:]
+        gone = fates.by_hand
+        result.witness[gone], result.score[gone], result.layer[gone] = -1, np.nan, -1
+        result.equal[gone] = False
+        return Decision(
+            result.witness, result.score, result.layer, result.equal, gone,
+            tuple(sorted(self._clashes(fates))),
         )  # fmt: skip
-        return result
+
+    def _witness_of(
+        self, row: int, apart: Iterable[int], among: np.ndarray | None = None
+    ) -> tuple[int, float, int, bool]:
+        """The row that stays and is most like a row, of those that count, as for all others."""
+        barred = {row, *apart}
+        for layer, node in enumerate(self.layers.nodes[:, row].tolist()):
+            if node < 0:
+                continue
+            alike, scores = self._alike(layer, row)
+            held = self.best[alike] >= 0
+            known = [(-2.0, self.rank[one], one) for one in self._held(layer, node, barred, among)]
+            for other, score in zip(alike[held].tolist(), scores[held].tolist(), strict=True):
+                found = self._held(layer, other, barred, among)
+                known += [(-score, self.rank[one], one) for one in found]
+            if known:
+                score, _, one = min(known)
+                return one, min(-score, 1.0), layer, score == -2.0
+        return -1, np.nan, -1, False
+
+    def _held(self, layer: int, node: int, barred: set[int], among: np.ndarray | None) -> list[int]:
+        """The rows of a node that stay; more than one only where not every pair counts."""
+        first = int(self.best[node])
+        rows = {first, *self._more[layer].get(node, ())} - barred if first >= 0 else set()
+        return [row for row in rows if among is None or among[row]]
+
+    @cached_property
+    def _more(self) -> list[dict[int, list[int]]]:
+        """For each layer the rows that stay beside the first of their node that does."""
+        found: list[dict[int, list[int]]] = []
+        rows = np.flatnonzero(self.kept)
+        for nodes in self.layers.nodes[:, rows]:
+            more = np.flatnonzero((nodes >= 0) & (self.best[nodes] != rows))
+            found.append({})
+            for node, row in zip(nodes[more].tolist(), rows[more].tolist(), strict=True):
+                found[-1].setdefault(node, []).append(row)
+        return found
+
+    def _clashes(self, fates: Fates) -> set[tuple[int, int]]:
+        """Rows that both stay because someone said so, though they are alike."""
+        stays = (fates.of_row & STAYS) != 0
+        found = set()
+        for row in fates.kept.tolist() if len(fates.kept) > 1 else ():
+            other = self._witness_of(row, fates.apart.get(row, ()), stays)[0]
+            if other >= 0:
+                found.add((min(row, other), max(row, other)))
+        return found
 
 
 class _Components(_Search):

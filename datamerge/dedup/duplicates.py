@@ -14,8 +14,8 @@ from dask.tokenize import tokenize
 
 from .. import audit, workdir
 from .._choices import one_of
+from . import by_hand, listing, lookup, marking, saved, told
 from . import keep as keeping
-from . import listing, lookup, marking, saved, told
 from .adapt import adapted
 from .bands import Bands
 from .clusters import Decision, Rule, decide
@@ -156,13 +156,16 @@ class Duplicates:
             other.__dict__["_stack"] = self._stack
         return other
 
-    def decisions(self, *, keep: Keep = "first", rule: Rule = "witness") -> pd.DataFrame:
+    def decisions(
+        self, *, keep: Keep = "first", rule: Rule = "witness", decisions: by_hand.Given = None
+    ) -> pd.DataFrame:
         """The rows that go: ``id``, ``source``, ``witness`` (the kept row), ``score``, ``how``.
 
         With something compared ``against``, a column of that name tells whether the witness is
-        a row in it. For ``keep`` and ``rule`` see :meth:`mark`.
+        a row in it. For ``keep``, ``rule`` and ``decisions`` see :meth:`mark`.
         """
-        table = told.removals(self._stack, self._decide(keep, rule)).to_pandas()
+        decision = self._decide(keep, rule, by_hand.read(decisions))
+        table = told.removals(self._stack, decision).to_pandas()
         hidden = ["layer"] if self._has_olds else ["layer", "against"]
         return table.drop(columns=hidden)
 
@@ -170,15 +173,23 @@ class Duplicates:
     def _has_olds(self) -> bool:
         return any(found.about["old"] for found in self._stack.found)
 
-    def _decide(self, keep: Keep, rule: Rule, df: Any = None) -> Decision:
+    def _decide(
+        self, keep: Keep, rule: Rule, made: tuple[by_hand.Made, ...] = (), df: Any = None
+    ) -> Decision:
         one_of("rule", rule, get_args(Rule))
-        key = (keep if isinstance(keep, str) else tuple(keep), rule)
+        if made and rule == "components":
+            raise ValueError("decisions are heeded by rule='witness' only")
+        key = (keep if isinstance(keep, str) else tuple(keep), rule, made)
         if df is None and key in self._decided:
             return self._decided[key]
         if df is None and keeping.is_column(keep):
             df = self._target(None, keep)
         order = keeping.priority(self._stack, keep, df)
-        decision = decide(self._stack, list(self.thresholds.values()), order, rule=rule)
+        fates = by_hand.fates(self._stack, made) if made else None
+        thresholds = list(self.thresholds.values())
+        decision = decide(self._stack, thresholds, order, rule=rule, fates=fates)
+        if fates is not None:
+            marking.warn_of_decisions(self._stack, decision, fates, len(made))
         if df is None:
             self._decided[key] = decision
         return decision
@@ -190,6 +201,7 @@ class Duplicates:
         keep: Keep = "first",
         rule: Rule = "witness",
         most: int | None = None,
+        decisions: by_hand.Given = None,
     ) -> pd.DataFrame:
         """Each kept row with the rows that go because of it.
 
@@ -198,7 +210,7 @@ class Duplicates:
         by : {"size", "score", "doubt"}
             The largest first, the most similar first, or those with the score that is nearest
             to the threshold first.
-        keep, rule
+        keep, rule, decisions
             As for :meth:`mark`.
         most : int, optional
             Only so many clusters.
@@ -217,14 +229,16 @@ class Duplicates:
         [[0, 3, 'letters#2', True], [0, 3, 'letters#3', False]]
         """
         one_of("by", by, get_args(told.By))
-        decision = self._decide(keep, rule)
+        decision = self._decide(keep, rule, by_hand.read(decisions))
         thresholds = np.array(list(self.thresholds.values()))
         return told.clusters(self._stack, decision, thresholds, by=by, most=most)
 
-    def summary(self, *, keep: Keep = "first", rule: Rule = "witness") -> pd.DataFrame:
+    def summary(
+        self, *, keep: Keep = "first", rule: Rule = "witness", decisions: by_hand.Given = None
+    ) -> pd.DataFrame:
         """Per source: live rows, rows that would go, and their share; none compared against."""
-        layers = self._stack
-        gone = layers.source.take(pa.array(self._decide(keep, rule).removed)).value_counts()
+        layers, decision = self._stack, self._decide(keep, rule, by_hand.read(decisions))
+        gone = layers.source.take(pa.array(decision.removed)).value_counts()
         counts = {one["values"]: one["counts"] for one in gone.to_pylist()}
         alive = pd.Series(layers.alive, dtype="int64")
         removed = pd.Series({s: counts.get(s, 0) for s in layers.alive}, dtype="int64")
@@ -251,6 +265,7 @@ class Duplicates:
         keep: Keep = "first",
         rule: Rule = "witness",
         reason: str | None = None,
+        decisions: by_hand.Given = None,
     ) -> Any:
         """Mark the rows that go, each with its witness; frame in, frame out.
 
@@ -269,22 +284,39 @@ class Duplicates:
             with a row that is kept. ``components``: one row a connected component stays.
         reason : str, optional
             The ``drop_reason``; the finder's name and ``_duplicate`` by default.
+        decisions : path or DataFrame, optional
+            What was decided by hand, as :func:`datamerge.explore.duplicates` writes it: JSON
+            lines or Parquet with the columns ``decision``, ``id`` and ``other``. A row to
+            ``keep`` stays whatever it duplicates, and comes before all others; one to ``remove``
+            goes, with ``by hand`` as its detail, and is nobody's witness; two that are
+            ``distinct`` are no pair, even if they say the same. All other rows are decided by
+            the rule ``witness``, which still holds for them.
 
         Warns
         -----
         DuplicatesWarning
-            More than a third of a source would go.
+            More than a third of a source would go; or a decision is about a row of which no
+            duplicate was found, or two rows to ``keep`` are duplicates of each other.
+
+        Raises
+        ------
+        ValueError
+            A decision makes no sense, or contradicts another one.
         """
+        made = by_hand.read(decisions)
         target = self._target(df, keep)
         own = keeping.is_column(keep) and keep in target.columns
-        decision = self._decide(keep, rule, target if own else None)
+        decision = self._decide(keep, rule, made, target if own else None)
         table = told.removals(self._stack, decision)
         marking.warn(self._layers, self._stack.alive, table)
         chosen = {"keep": keep, "rule": rule}
         made_of = [(search.key, threshold) for _, search, threshold in self._layers]
+        of = [*made_of, made] if made else made_of
         frame = _name(target) if own else None
-        path = workdir.place("pairs", "decisions", made_of, chosen, frame).with_suffix(".arrow")
+        path = workdir.place("pairs", "decisions", of, chosen, frame).with_suffix(".arrow")
         lookup.save(path, table)
+        if made:
+            chosen["decisions"] = by_hand.called(decisions, made)
         return audit.apply(target, marking.step(self._layers, path, chosen, reason, target))
 
     def _target(self, df: Any, keep: Keep) -> Any:

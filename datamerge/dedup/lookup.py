@@ -17,6 +17,7 @@ import xxhash
 
 from .. import audit, workdir
 from .._arrays import strings
+from .by_hand import BY_HAND
 
 
 def save(path: Path, table: pa.Table) -> None:
@@ -103,6 +104,8 @@ def _found(path: str, ids: pa.LargeStringArray) -> Any:
 
 
 def _detail(one: Mapping[str, Any], says: Says) -> str:
+    if one["how"] == BY_HAND:
+        return BY_HAND
     score, place = one["score"], f", in {says.place}" if one["against"] else ""
     if one["how"] == "exact":
         return f"same text as {one['witness']}{place}"

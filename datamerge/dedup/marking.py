@@ -11,11 +11,14 @@ import pandas as pd
 import pyarrow as pa
 
 from .. import audit
+from .by_hand import Fates
+from .clusters import Decision
+from .layers import Layers
 from .lookup import Marker, Says
 from .search import Layer
 
 MUCH = 1 / 3
-_DEFAULTS = {"keep": "first", "rule": "witness"}
+_DEFAULTS = {"keep": "first", "rule": "witness", "decisions": None}
 
 
 class DuplicatesWarning(UserWarning):
@@ -73,7 +76,27 @@ def warn(layers: Sequence[Layer], alive: Mapping[str, int], table: pa.Table) -> 
             )
 
 
+def warn_of_decisions(layers: Layers, decision: Decision, fates: Fates, made: int) -> None:
+    """Warn of decisions that do nothing, and of those that leave duplicates side by side."""
+    if fates.unknown and len(layers):
+        names = ", ".join(repr(one.id) for one in fates.unknown[:3])
+        warnings.warn(
+            f"{len(fates.unknown):,} of {made:,} decisions by hand do nothing: they are about rows "
+            f"of which no duplicate was found, such as {names}",
+            DuplicatesWarning,
+            stacklevel=4,
+        )
+    if decision.clashes:
+        pairs = [f"{layers.id[a].as_py()} ~ {layers.id[b].as_py()}" for a, b in decision.clashes]
+        warnings.warn(
+            f"{len(pairs):,} pairs of duplicates stay, since both rows are kept by hand: "
+            + ", ".join(pairs[:3]),
+            DuplicatesWarning,
+            stacklevel=4,
+        )
+
+
 def _doubtful(table: pd.DataFrame, most: int = 3) -> str:
     """The removed rows with the least similar witnesses."""
-    worst = table.sort_values(["score", "id"], kind="stable").head(most)
+    worst = table.dropna(subset="witness").sort_values(["score", "id"], kind="stable").head(most)
     return ", ".join(f"{r.id} ~ {r.witness} ({r.score:.3f})" for r in worst.itertuples())

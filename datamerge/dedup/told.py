@@ -7,7 +7,9 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from .by_hand import BY_HAND
 from .clusters import Decision
 from .layers import Layers
 
@@ -17,19 +19,23 @@ By = Literal["size", "score", "doubt"]
 def removals(layers: Layers, decision: Decision) -> pa.Table:
     """``id, source, witness, score, how`` of the rows that go; ``layer`` is the finder's number.
 
-    ``against`` tells whether the witness is one of the rows compared against.
+    ``against`` tells whether the witness is one of the rows compared against. Rows that were
+    removed by hand have no witness.
     """
     gone = decision.removed
     witness = decision.witness[gone]
+    layer = decision.layer[gone]
+    if len(decision.by_hand):
+        layer = np.maximum(layer, 0)  # what goes by hand goes for the first finder's reason
     return pa.table(
         {
             "id": layers.id.take(pa.array(gone)),
             "source": layers.source.take(pa.array(gone)),
-            "witness": layers.id.take(pa.array(witness)),
+            "witness": layers.id.take(pa.array(witness, mask=witness < 0)),
             "score": decision.score[gone],
-            "how": _how(layers, decision, gone),
-            "against": witness < layers.olds,
-            "layer": decision.layer[gone],
+            "how": pc.fill_null(_how(layers, decision, gone), BY_HAND),
+            "against": (witness < layers.olds) & (witness >= 0),
+            "layer": layer,
         }
     )
 
@@ -50,7 +56,7 @@ def clusters(
     most: int | None,
 ) -> pd.DataFrame:
     """Each kept row that is a witness, followed by the rows it is the witness for."""
-    gone = decision.removed
+    gone = decision.witnessed
     heads, of_gone, sizes = np.unique(
         decision.witness[gone], return_inverse=True, return_counts=True
     )
