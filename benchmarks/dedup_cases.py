@@ -186,7 +186,12 @@ CASES = [
             f"Who stays: ten million pairs of three million rows, {kind}",
             "decide",
             graph(kind),
-            ("datamerge witness", "datamerge components", "scipy components"),
+            (
+                "datamerge witness",
+                "datamerge witness, again",
+                "datamerge components",
+                "scipy components",
+            ),
             ("kept", "removed", "both kept", "no witness"),
         )
         for kind in ("random", "clustered")

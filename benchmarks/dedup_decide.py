@@ -1,26 +1,64 @@
-"""From ten million scored pairs to who stays, in memory."""
+"""From ten million scored pairs in memory to who stays."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from dedup_job import Job, Work
 
 
-def decide(nodes: int, left: Any, right: Any, score: Any, rule: str) -> np.ndarray:
-    """datamerge's own decision: the one place that knows how it is called."""
-    from datamerge.dedup import clusters
+@dataclass(frozen=True)
+class Graph:
+    """Pairs as datamerge keeps them: written once a search, then decided as often as one likes."""
 
-    rows = np.arange(nodes)
-    return clusters.decide(rows, left, right, score, rows, rule=rule).witness < 0
+    folder: Path
+    rows: int
+
+    def write(self, left: Any, right: Any, score: Any) -> None:
+        from datamerge.dedup import graph
+        from datamerge.dedup.pairs import PAIR
+
+        found = np.empty(len(left), PAIR)
+        found["left"], found["right"], found["score"] = left, right, score
+        graph.write(self.folder, self.rows, found, np.arange(self.rows, dtype=np.int32))
+
+    def kept(self, rule: str, threshold: float) -> np.ndarray:
+        from datamerge.dedup import clusters, graph
+        from datamerge.dedup.evidence import Evidence
+        from datamerge.dedup.layers import stacked
+
+        rows = np.arange(self.rows, dtype=np.int32)
+        ids, sources = pa.array(rows, pa.int64()), pa.nulls(self.rows, pa.large_string())
+        about: dict[str, Any] = {"alive": {}, "how": "semantic"}
+        found = Evidence(ids, sources, rows, rows, 0, graph.load(self.folder), None, about)
+        layers = stacked([found], [None])
+        return clusters.decide(layers, [threshold], np.arange(self.rows), rule=rule).witness < 0
 
 
-def datamerge(job: Job, rule: str) -> Work:
-    some = np.arange(2)
-    decide(3, some, some + 1, some / 2, rule)  # what is compiled is loaded before the clock starts
-    return _work(job, lambda *graph: decide(*graph, rule))
+def datamerge(job: Job, rule: str, *, again: bool = False) -> Work:
+    """From pairs in memory to who stays; ``again``: once their graph is there."""
+    (job.out / "graph").mkdir()
+    (job.out / "small").mkdir()
+    small = Graph(job.out / "small", 3)  # what is compiled is loaded before the clock starts
+    small.write(np.arange(2), np.arange(1, 3), np.array([0.5, 0.6]))
+    small.kept(rule, 0.0)
+
+    def decided(nodes: int, left: Any, right: Any, score: Any) -> np.ndarray:
+        pairs = Graph(job.out / "graph", nodes)
+        if not again:
+            pairs.write(left, right, score)
+        return pairs.kept(rule, 0.0)
+
+    def prepare(nodes: int, left: Any, right: Any, score: Any) -> None:
+        if again:
+            Graph(job.out / "graph", nodes).write(left, right, score)
+
+    return _work(job, decided, prepare)
 
 
 def scipy(job: Job) -> Work:
@@ -38,9 +76,14 @@ def scipy(job: Job) -> Work:
     return _work(job, first_of_component)
 
 
-def _work(job: Job, decided: Callable[..., np.ndarray]) -> Work:
+def _work(
+    job: Job,
+    decided: Callable[..., np.ndarray],
+    prepare: Callable[..., None] = lambda *graph: None,
+) -> Work:
     graph = np.load(job.source)
     nodes, left, right, score = (graph[name] for name in ("nodes", "left", "right", "score"))
+    prepare(int(nodes), left, right, score)
 
     def work() -> dict[str, Any]:
         keep = decided(int(nodes), left, right, score)
@@ -64,6 +107,7 @@ def judged(keep: np.ndarray, left: np.ndarray, right: np.ndarray) -> dict[str, i
 
 TOOLS: dict[str, Callable[[Job], Work]] = {
     "datamerge witness": lambda job: datamerge(job, "witness"),
+    "datamerge witness, again": lambda job: datamerge(job, "witness", again=True),
     "datamerge components": lambda job: datamerge(job, "components"),
     "scipy components": scipy,
 }
