@@ -68,6 +68,18 @@ class Duplicates:
         counts.append(f"{len(self._decide('first', 'witness').removed):,} rows would go")
         return f"<Duplicates: {names}; {'; '.join(told)}; {', '.join(counts)}>"
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        """In a notebook: the explorer, once pairs are found; showing does not begin the search."""
+        from ..explore.duplicates_page import bundle
+
+        return bundle(self)
+
+    def _repr_html_(self) -> str:
+        """Counts, scores and the largest clusters, for where no kernel runs."""
+        from ..explore.duplicates_page import page
+
+        return str(page(self))
+
     @property
     def thresholds(self) -> dict[str, float]:
         """The threshold of each finder, by its name: a second one of a kind is ``semantic_2``."""
