@@ -123,7 +123,7 @@ def _stream(tasks: dict[Any, Any], keys: list[Key]) -> Iterator[tuple[Key, Any]]
     """Compute these keys of one graph; yield each with its result as it becomes known."""
     running = client()
     if running is None:
-        get = get_scheduler() or dask.threaded.get
+        get = local_get()
         yield from zip(keys, get(cull(tasks, keys), keys), strict=True)
         return
     from distributed import as_completed
@@ -136,6 +136,16 @@ def _stream(tasks: dict[Any, Any], keys: list[Key]) -> Iterator[tuple[Key, Any]]
             future.release()
     finally:
         running.cancel([future for future in futures if not future.done()])
+
+
+def local_get() -> Callable[..., Any]:
+    """Dask's scheduler as configured, else threads.
+
+    Without asking for a client, of which there is none: that would import all of distributed.
+    """
+    if dask.config.get("scheduler", None):
+        return get_scheduler() or dask.threaded.get
+    return dask.threaded.get
 
 
 def each(work: Callable[..., Any], arguments: Sequence[Any], *, stage: str) -> list[Any]:

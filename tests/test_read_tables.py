@@ -206,7 +206,18 @@ def test_a_corrupt_page_sets_its_row_group_aside_and_no_other(
 
     kept = json.loads(found[30][1])["damaged_chunks_base64"]
     assert base64.b64decode(kept["text"]) == bytes(data[start:stop])
-    assert rows(read(str(path), blocksize=200)) == rows(df)
+    for size in (60, 200):
+        assert rows(read(str(path), blocksize=size)) == rows(df)
+
+
+def test_a_shared_row_group_is_read_anew_when_its_file_has_changed(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    for turn in ("one", "two"):
+        texts = [f"{turn} {n}" for n in range(40)]
+        pq.write_table(pa.table({"text": texts}), path, row_group_size=40)
+        df = dm.read(str(path), blocksize=60)
+        assert df.npartitions > 1
+        assert df.compute()["text"].tolist() == texts
 
 
 def test_the_schema_is_recognised_though_the_first_page_is_corrupt(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,11 +14,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from dask._task_spec import Task
-from dask.base import get_scheduler
 
 from .. import audit, checkpoint
 from .._arrays import strings, turns
-from ..compute import client, each_partition
+from ..compute import client, each_partition, local_get
 from ..text import TextView, readable, view
 from .adapt import Ids, adapted, id_array, readable_part
 from .digest import Normal, buffers, chat_digests, digests
@@ -130,13 +130,23 @@ def extract(df: Any, work: Work, *, stage: str, against: Any = None) -> tuple[An
     list of those, are numbered after those of the frame.
     A large pandas frame is worked on in shares.
     """
+    warming = _warming()
     kept, new = _worked(df, work, stage, 0)
     old: list[dict[str, Any]] = []
     for frame in earlier_frames(against):
         if (text := getattr(work, "text", None)) is not None:
             readable(text, frame.columns)
         old += _worked(frame, work, stage, len(new) + len(old))[1]
+    warming.join()
     return kept, _joined(new, old)
+
+
+def _warming() -> threading.Thread:
+    """Numba takes most of a second to get ready: time enough to read the first partition."""
+    one = pa.array(["a"], pa.large_string())
+    thread = threading.Thread(target=digests, args=(one, "loose"), daemon=True)
+    thread.start()
+    return thread
 
 
 def _worked(df: Any, work: Work, stage: str, first: int) -> tuple[Any, list[dict[str, Any]]]:
@@ -167,7 +177,7 @@ def _in_hand(df: pd.DataFrame, work: Callable[[pd.DataFrame, int], Any]) -> list
     id_array(df["id"])  # an error tells the row of the frame
     shares = [df.iloc[start : start + SHARE] for start in range(0, max(len(df), 1), SHARE)]
     tasks = {("share", n): Task(("share", n), work, part, n) for n, part in enumerate(shares)}
-    get = dask.threaded.get if client() else get_scheduler() or dask.threaded.get
+    get = dask.threaded.get if client() else local_get()
     return list(get(tasks, list(tasks)))
 
 

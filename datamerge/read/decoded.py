@@ -3,41 +3,54 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-# What waits in memory for the next share; a larger row group is decoded for each.
-MOST_BYTES = 128 << 20
+# What waits in memory to be asked for again, and for how long; a larger one is decoded each time.
+MOST_BYTES, SECONDS = 128 << 20, 20.0
 
 
-@dataclass
-class _Waiting:
-    """The last row group decoded in this process, and how many shares will still ask for it."""
+class _Last:
+    """The last row group decoded in this process."""
 
-    key: tuple[Any, ...] = ()
-    table: pa.Table | None = None
-    asked: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    def __init__(self) -> None:
+        self.lock = threading.Lock()  # one thread decodes, the others have use of it
+        self.key: tuple[Any, ...] = ()
+        self.table: pa.Table | None = None
+        self.timer: threading.Timer | None = None
+
+    def wait(self) -> None:
+        """Let go after a while in which nobody asked."""
+        if self.timer is not None:
+            self.timer.cancel()
+        self.timer = threading.Timer(SECONDS, self.drop, (self.key,))
+        self.timer.daemon = True
+        self.timer.start()
+
+    def drop(self, key: tuple[Any, ...]) -> None:
+        with self.lock:
+            if self.key == key:
+                self.key, self.table = (), None
 
 
-_waiting = _Waiting()
+_last = _Last()
 
 
-def decoded(parquet: pq.ParquetFile, group: int, key: tuple[Any, ...], shares: int) -> pa.Table:
-    """A row group of the file with this key, which as many shares will ask for."""
-    if shares == 1:
+def decoded(
+    parquet: pq.ParquetFile, group: int, shares: int, key: tuple[Any, ...] | None
+) -> pa.Table:
+    """A row group that as many shares will ask for; without a key it is decoded for each."""
+    if shares == 1 or key is None:
         return parquet.read_row_group(group)
-    with _waiting.lock:  # one thread decodes, the others have use of it
-        if _waiting.key != (*key, group) or _waiting.table is None:
+    wanted = (*key, group)
+    with _last.lock:
+        table = _last.table if _last.key == wanted else None
+        if table is None:
             table = parquet.read_row_group(group)
             if table.nbytes > MOST_BYTES:
                 return table
-            _waiting.key, _waiting.table, _waiting.asked = (*key, group), table, shares
-        table = _waiting.table
-        _waiting.asked -= 1
-        if _waiting.asked == 0:
-            _waiting.key, _waiting.table = (), None
+            _last.key, _last.table = wanted, table
+        _last.wait()
         return table

@@ -128,7 +128,8 @@ def _head(file: File) -> bytes:
 def _shares(piece: Piece) -> Iterator[parquet.Share]:
     groups = None if piece.stop is None else range(piece.start, piece.stop)
     with piece.file.open() as opened:
-        yield from parquet.shares(opened, groups, piece.share, piece.file.key)
+        key = piece.file.key if piece.file.stamp else None
+        yield from parquet.shares(opened, groups, piece.share, key)
 
 
 def items(piece: Piece, sample_by: lines.SampleBy) -> Iterator[Item]:

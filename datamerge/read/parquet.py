@@ -55,7 +55,7 @@ def head_items(file: BinaryIO, rows: int) -> Iterator[Item]:
 
 
 def shares(
-    file: BinaryIO, groups: range | None, share: tuple[int, int], key: tuple[Any, ...]
+    file: BinaryIO, groups: range | None, share: tuple[int, int], key: tuple[Any, ...] | None
 ) -> Iterator[Share]:
     """The kth of n shares of the rows of each of these row groups (None: of all)."""
     parquet = open_parquet(file)
@@ -65,7 +65,7 @@ def shares(
         start, stop = sizes[group] * nth // of, sizes[group] * (nth + 1) // of
         first = sum(sizes[:group]) + start
         try:
-            table = decoded(parquet, group, key, of)
+            table = decoded(parquet, group, of, key)
         except _DAMAGE:
             found = _salvaged(file, parquet, group, first - start)
             yield first, list(itertools.islice(found, start, stop))
