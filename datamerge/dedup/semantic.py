@@ -32,6 +32,9 @@ from .rows import Compared, chosen, extract, has_text
 _LAYOUT = "as texts appear"
 
 
+BATCH = 8192  # texts that are embedded at once
+
+
 @dataclass(frozen=True)
 class Semantic:
     """Rows whose embeddings have a cosine at or above the floor."""
@@ -101,8 +104,7 @@ class Embed:
         ids = id_array(rows["id"])
         if not path.exists():
             wanted = pa.array(first)
-            vectors = self.encoder.encode(texts.take(wanted).to_pylist())
-            _keep(path, _checked(vectors, ids.take(wanted), self.encoder.dim))
+            self._embed(texts.take(wanted), ids.take(wanted), path)
         return {
             "id": ids,
             "source": strings(rows["source"]),
@@ -112,6 +114,16 @@ class Embed:
             "place": np.column_stack([np.full(len(where), number), where]),
             "alive": {str(k): int(n) for k, n in alive["source"].value_counts().items()},
         }
+
+    def _embed(self, texts: pa.LargeStringArray, ids: Ids, path: Path) -> None:
+        """Write the vectors of the texts, of which only a batch is in memory at a time."""
+        dim = self.encoder.dim
+        about = {"descr": "<f4", "fortran_order": False, "shape": (len(texts), dim)}
+        with workdir.replacing(path) as temporary, temporary.open("wb") as file:
+            np.lib.format.write_array_header_1_0(file, about)
+            for start in range(0, len(texts), BATCH):
+                vectors = self.encoder.encode(texts.slice(start, BATCH).to_pylist())
+                _checked(vectors, ids.slice(start, BATCH), dim).astype("<f4").tofile(file)
 
 
 def _distinct(digest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
