@@ -86,7 +86,9 @@ def timed(work: Callable[[], Any]) -> float:
 
 
 def told(name: str, times: list[float]) -> str:
-    ninety_fifth = statistics.quantiles(times, n=20)[-1] if len(times) > 1 else times[0]
+    ninety_fifth = (
+        statistics.quantiles(times, n=20, method="inclusive")[-1] if len(times) > 1 else times[0]
+    )
     return f"| {name} | {statistics.median(times):.0f} | {ninety_fifth:.0f} | {max(times):.0f} |"
 
 

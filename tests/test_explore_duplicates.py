@@ -36,11 +36,12 @@ def _workdir(tmp_path) -> Iterator[None]:
 
 def rows(n: int) -> pd.DataFrame:
     """Documents and chats, many of them nearly alike."""
-    words = "the quick brown fox jumps over a lazy dog and runs far away".split()
+    said = "the quick brown fox jumps over a lazy dog and runs far away"
+    words = said.split()
     texts = [" ".join(words[: 8 + i % 5] + [str(i % 7)] * (1 + i % 2)) for i in range(n)]
-    said = [[("user", text), ("assistant", "Yes.")] if i % 3 else text
-            for i, text in enumerate(texts)]  # fmt: skip
-    return make_frame(said, source=[("a", "b", "c")[i % 3] for i in range(n)])
+    chats = [[("user", text), ("assistant", "Yes.")] if i % 3 else text
+             for i, text in enumerate(texts)]  # fmt: skip
+    return make_frame(chats, source=[("a", "b", "c")[i % 3] for i in range(n)])
 
 
 def found(df, **options):
@@ -272,8 +273,9 @@ def test_decisions_that_make_no_sense_change_nothing(tmp_path):
         with pytest.raises(traitlets.TraitError):
             widget.decisions = wrong
     assert widget.decisions == (("keep", "s#0", None),)
-    for about in ({"decision": "keep", "row": 99}, {"decision": "drop", "row": 0},
-                  {"decision": "distinct", "row": 0}, {"decision": "keep", "row": True}):  # fmt: skip
+    wrong = [("keep", 99), ("drop", 0), ("distinct", 0), ("keep", True), ("keep", None)]
+    for decision, row in wrong:
+        about = {"decision": decision, "row": row}
         assert "counts" not in told(widget, "decide", about)[0]
     assert len((tmp_path / "made.jsonl").read_text().splitlines()) == 1
 

@@ -1,4 +1,4 @@
-"""The explorer of duplicates in a real browser: the slider, decisions, keys, themes, hostile rows."""
+"""The explorer of duplicates in a real browser: slider, decisions, keys, themes, hostile rows."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import dask
 import pandas as pd
 import pytest
 from frames import make_frame, on_dask
+from widgets import PICTURES
 
 import datamerge as dm
 
@@ -22,11 +23,11 @@ HOSTILE = (
 SUBJECTS = ["boil an egg", "prune a rose", "tune a guitar", "file a tax return", "train a puppy",
             "read a map", "fix a tap", "write a sonnet", "bake bread", "plan a trip"]  # fmt: skip
 ADVICE = (
-    "Start by gathering everything you need, and give yourself enough time. Work through it step by "
-    "step; do not hurry. When something goes wrong, go back to the last step that worked and try "
-    "again from there. In the end, look over the result with fresh eyes, and note what you would do "
-    "in another way next time."
-).split()
+    "Start by gathering everything you need, and give yourself enough time. Work through it step "
+    "by step; do not hurry. When something goes wrong, go back to the last step that worked and "
+    "try again from there. In the end, look over the result with fresh eyes, and note what you "
+    "would do in another way next time."
+)
 
 
 def chats(n: int, seed: int = 0) -> pd.DataFrame:
@@ -35,7 +36,7 @@ def chats(n: int, seed: int = 0) -> pd.DataFrame:
     rows = []
     for i in range(n):
         subject = SUBJECTS[min(int(rng.expovariate(0.4)), 9)]
-        words = [w if rng.random() > 0.02 * (i % 4) else w.upper() for w in ADVICE]
+        words = [w if rng.random() > 0.02 * (i % 4) else w.upper() for w in ADVICE.split()]
         for _ in range(i % 3):
             words[rng.randrange(len(words))] = rng.choice(["quickly", "twice", "calmly", "later"])
         said = f"To {subject}: " + " ".join(words)
@@ -92,8 +93,8 @@ def test_counts_follow_the_slider(shown):
             "(e, v) => { e.value = v; e.dispatchEvent(new Event('input', {bubbles: true})) }",
             round((at - 0.5) * 2000),
         )
-        assert view.until(lambda: number(view) == expected[at]), at
-        assert view.until(lambda: view.widget.threshold == at)
+        assert view.until(lambda at=at: number(view) == expected[at]), at
+        assert view.until(lambda at=at: view.widget.threshold == at)
     live = view.page.locator(".dm-live")
     assert view.until(lambda: f"{expected[1.0]:,} of 300 rows would go" in live.inner_text())
     # And from Python.
@@ -234,7 +235,8 @@ def test_a_selection_made_in_python_opens_its_cluster(shown):
 
 def test_it_works_in_jupyterlab(notebook, tmp_path):
     page = notebook(
-        f"import dask, datamerge as dm\ndask.config.set({{'datamerge.workdir': {str(tmp_path)!r}}})\n"
+        "import dask, datamerge as dm\n"
+        f"dask.config.set({{'datamerge.workdir': {str(tmp_path)!r}}})\n"
         "df = dm.read([f'a b c d e f g {i % 3} {i}' for i in range(30)], name='notes')\n"
         "dups = dm.dedup.jaccard(df, ngram=1, threshold=0.7, floor=0.5)\ndups",
         "dups.pairs.shape",
@@ -255,6 +257,9 @@ def test_it_works_in_jupyterlab(notebook, tmp_path):
     page.locator(".dm-clusters").focus()
     page.keyboard.press("n")
     page.wait_for_function("document.querySelector('.dm-decisions summary').innerText[0] === '1'")
-    page.locator(".dm-dups").screenshot(path="tests/screenshots/duplicates-jupyterlab.png")
+    said = page.locator(".dm-clusters .dm-excerpt").first
+    said.filter(has_text="a b c d e f g").wait_for()
+    PICTURES.mkdir(exist_ok=True)
+    page.locator(".dm-dups").screenshot(path=PICTURES / "duplicates-jupyterlab.png")
     (file,) = (tmp_path / "decisions").glob("*.jsonl")
     assert json.loads(file.read_text())["decision"] == "distinct"

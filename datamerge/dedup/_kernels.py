@@ -153,7 +153,7 @@ def greedy_alone(
     return len(priority)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def mark(
     row, whole, nodes, offsets, thresholds, starts, neighbours, scores, grouped,
     state, solid, best,
@@ -172,9 +172,8 @@ def mark(
         if whole:
             solid[node] = HELD
         base, threshold = offsets[layer], thresholds[layer]
-        begin, end = starts[layer][node - base], starts[layer][node - base + 1]
-        others, values = neighbours[layer], scores[layer]  # once, not for each of them
-        for k in range(begin, end):
+        begins, others, values = starts[layer], neighbours[layer], scores[layer]  # once a row
+        for k in range(begins[node - base], begins[node - base + 1]):
             if values[k] < threshold:
                 break
             other = base + others[k]

@@ -54,6 +54,7 @@ class DuplicatesExplorer(anywidget.AnyWidget):
     _about = traitlets.Dict().tag(sync=True)
     _changed = traitlets.Int(0).tag(sync=True)  # decisions are other ones
     _picked = traitlets.Int(0).tag(sync=True)  # another cluster was opened from Python
+    _mover = traitlets.Unicode().tag(sync=True)  # the view that moved the threshold, if one did
     _path = traitlets.Unicode().tag(sync=True)
     threshold = traitlets.Float().tag(sync=True)
     finder = traitlets.Unicode().tag(sync=True)
@@ -68,7 +69,7 @@ class DuplicatesExplorer(anywidget.AnyWidget):
         self._rows: Rows | None = None
         self._df = df
         self._by = "size"
-        self._by_page = False
+        self._by_page, self._from = False, ""
         self._listed: Listed | None = None
         self._undone: list[tuple[Made, ...]] = []
         self._lock = threading.Lock()
@@ -135,6 +136,7 @@ class DuplicatesExplorer(anywidget.AnyWidget):
 
     @traitlets.validate("threshold")
     def _within_bounds(self, proposal: dict[str, Any]) -> float:
+        self._mover = self._from  # before the page hears of the threshold
         floor = self._view.floors[self.finder]
         value = proposal["value"]
         return min(max(value, floor), 1.0) if value == value else self.threshold
@@ -231,7 +233,9 @@ class DuplicatesExplorer(anywidget.AnyWidget):
         about = about if isinstance(about, dict) else {}
         address = {"to": question.get("from"), "number": question.get("number")}
         if ask in answers:
+            self._from = str(address["to"])[:40]
             self._answer(address, lambda: answers[ask](about))
+            self._from = ""
         elif ask in slow:
             self._later(address, lambda: slow[ask](about))
 

@@ -121,6 +121,7 @@ class Explorer {
   }
 
   choose(name) {
+    this.model.set("_mover", "");
     this.model.set("finder", name);
     this.model.save_changes();
   }
@@ -144,15 +145,16 @@ class Explorer {
   settle() {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
-      this.chart.show(this.model.get("threshold"));
+      if (this.busy) return;
+      this.chart.show(this.chart.at, true);
       this.say(`Threshold ${brief(this.chart.at)}: ${this.counts.words(this.lastCounts)}`);
       this.list({ around: true });
     }, SETTLED);
   }
 
-  // Moved by someone else, unless this page is moving it.
+  // Moved by someone else: not this page's own move that comes back, maybe late.
   moved() {
-    if (this.busy) return;
+    if (this.busy || this.model.get("_mover") === this.asking.name) return;
     const same = this.chart.finder.name === this.model.get("finder");
     if (same && this.chart.at === this.model.get("threshold")) return;
     this.pickFinder();
@@ -186,9 +188,10 @@ class Explorer {
     }
     const held = about.around ? clusters.findIndex((cluster) => cluster.open) : -1;
     const at = about.last ? clusters.length - 1 : Math.max(held, 0);
-    await this.open(at, held >= 0 ? this.at : 0);
+    const opened = this.open(at, held >= 0 ? this.at : 0);
     const { texts } = await this.ask("texts", { rows: clusters.map(({ row }) => row) });
     if (number === this.listing && texts) this.lister.texts(texts);
+    await opened;
   }
 
   turnPage(by, last = false) {

@@ -17,7 +17,9 @@ class List {
       ...options,
     );
     this.title = make("h4", {});
-    this.stale = make("button", { class: "dm-quiet dm-stale", hidden: true, onclick: () => on.fresh() }, "Refresh");
+    const key = make("kbd", { "aria-hidden": "true" }, "G");
+    this.stale = make("button", { class: "dm-quiet dm-stale", hidden: true, onclick: () => on.fresh() }, "Refresh after decisions", key);
+    this.said = new Map();
     this.items = make("ul", {
       class: "dm-clusters", role: "listbox", tabindex: "0", "aria-label": "Clusters of duplicates",
     });
@@ -25,8 +27,8 @@ class List {
     this.next = make("button", { "aria-label": "Next clusters", onclick: () => on.page(1) }, "›");
     this.where = make("span", { class: "dm-note" });
     this.pages = make("div", { class: "dm-pages" }, this.back, this.where, this.next);
-    const head = make("div", { class: "dm-list-head" }, this.title, this.stale, this.order);
-    this.root = make("div", { class: "dm-list" }, head, this.items, this.pages);
+    const head = make("div", { class: "dm-list-head" }, this.title, this.order);
+    this.root = make("div", { class: "dm-list" }, head, this.stale, this.items, this.pages);
     this.clusters = [];
   }
 
@@ -48,7 +50,8 @@ class List {
   line(cluster, at) {
     const { size, low, high } = cluster;
     const scores = Number.isNaN(low) || low === null ? "" : low === high ? low.toFixed(3) : `${low.toFixed(3)} to ${high.toFixed(3)}`;
-    const text = make("span", { class: "dm-excerpt", dir: "auto" }, make("bdi", {}, cluster.id));
+    const known = this.said.get(cluster.row) || make("bdi", {}, cluster.id);
+    const text = make("span", { class: "dm-excerpt", dir: "auto" }, known);
     const line = make(
       "li",
       { role: "option", id: `${this.name}-${at}`, "aria-selected": "false", onclick: () => this.on.open(at) },
@@ -61,9 +64,10 @@ class List {
   }
 
   texts(found) {
-    const said = new Map(found);
+    if (this.said.size > 2000) this.said.clear();
+    for (const [row, text] of found) if (text) this.said.set(row, text);
     this.clusters.forEach(({ row }, at) => {
-      if (said.get(row)) this.lines[at].excerpt.textContent = said.get(row);
+      if (this.said.has(row)) this.lines[at].excerpt.textContent = this.said.get(row);
     });
   }
 
