@@ -69,7 +69,8 @@ class DuplicatesExplorer(anywidget.AnyWidget):
         self._rows: Rows | None = None
         self._df = df
         self._by = "size"
-        self._by_page, self._from = False, ""
+        self._by_page = False
+        self._asking = threading.local()  # whose question this thread is answering
         self._listed: Listed | None = None
         self._undone: list[tuple[Made, ...]] = []
         self._lock = threading.Lock()
@@ -136,7 +137,7 @@ class DuplicatesExplorer(anywidget.AnyWidget):
 
     @traitlets.validate("threshold")
     def _within_bounds(self, proposal: dict[str, Any]) -> float:
-        self._mover = self._from  # before the page hears of the threshold
+        self._mover = getattr(self._asking, "name", "")  # before the page hears of the threshold
         floor = self._view.floors[self.finder]
         value = proposal["value"]
         return min(max(value, floor), 1.0) if value == value else self.threshold
@@ -233,9 +234,9 @@ class DuplicatesExplorer(anywidget.AnyWidget):
         about = about if isinstance(about, dict) else {}
         address = {"to": question.get("from"), "number": question.get("number")}
         if ask in answers:
-            self._from = str(address["to"])[:40]
+            self._asking.name = str(address["to"])[:40]
             self._answer(address, lambda: answers[ask](about))
-            self._from = ""
+            self._asking.name = ""
         elif ask in slow:
             self._later(address, lambda: slow[ask](about))
 

@@ -188,7 +188,7 @@ class Explorer {
     }
     const held = about.around ? clusters.findIndex((cluster) => cluster.open) : -1;
     const at = about.last ? clusters.length - 1 : Math.max(held, 0);
-    const opened = this.open(at, held >= 0 ? this.at : 0);
+    const opened = this.open(at, held >= 0);
     const { texts } = await this.ask("texts", { rows: clusters.map(({ row }) => row) });
     if (number === this.listing && texts) this.lister.texts(texts);
     await opened;
@@ -200,22 +200,25 @@ class Explorer {
     this.list({ start, last });
   }
 
-  async open(at, member = 0) {
+  async open(at, stay = false) {
     const cluster = this.lister.clusters[at];
     if (!cluster) return;
     this.lister.pick(at);
-    await this.read(cluster.row, member);
+    const same = stay && this.cluster && this.cluster.head.row === cluster.row;
+    await this.read(cluster.row, same ? null : 0, same ? this.cluster.start : 0);
     const place = this.lister.start + at + 1;
     this.say(`Cluster ${grouped(place)} of ${grouped(this.lister.count)}: ${grouped(cluster.size)} rows`);
   }
 
+  // A member of null: the one that is shown by the time the answer is here.
   async read(row, member, start = 0) {
     const number = (this.opening = (this.opening || 0) + 1);
     const cluster = await this.ask("cluster", { row, start, open: true });
     if (number !== this.opening || !cluster.members) return;
     if (!cluster.members.length) return this.list({ around: true });
     this.cluster = cluster;
-    await this.pick(Math.min(Math.max(member, 0), cluster.members.length - 1));
+    const wanted = member === null ? this.at : member;
+    await this.pick(Math.min(Math.max(wanted, 0), cluster.members.length - 1));
   }
 
   async pick(at) {
