@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-# What waits in memory to be asked for again, and for how long; a larger one is decoded each time.
+# How much may wait in memory for another pass, and for how many seconds.
 MOST_BYTES, SECONDS = 128 << 20, 20.0
 
 
@@ -19,6 +19,7 @@ class _Last:
         self.lock = threading.Lock()  # one thread decodes, the others have use of it
         self.key: tuple[Any, ...] = ()
         self.table: pa.Table | None = None
+        self.left = 0  # shares that have not asked yet
         self.timer: threading.Timer | None = None
 
     def wait(self) -> None:
@@ -49,8 +50,10 @@ def decoded(
         table = _last.table if _last.key == wanted else None
         if table is None:
             table = parquet.read_row_group(group)
-            if table.nbytes > MOST_BYTES:
-                return table
-            _last.key, _last.table = wanted, table
-        _last.wait()
+            _last.key, _last.table, _last.left = wanted, table, shares
+        _last.left -= 1
+        if _last.left <= 0 and table.nbytes > MOST_BYTES:
+            _last.key, _last.table = (), None
+        else:
+            _last.wait()
         return table
