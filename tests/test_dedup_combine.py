@@ -328,3 +328,9 @@ def test_a_column_is_read_of_the_rows_that_matter_alone(monkeypatch):
     monkeypatch.setattr(keep._Values, "__call__", counted)
     assert set(told(dm.dedup.exact(df).mark(keep="q"))) == {"web#0"}
     assert sum(read) == 2 and len(read) == 5
+
+
+def test_equal_texts_are_not_in_doubt():
+    df = dm.read(["a b c d", "A b c d", "e f g h", "e f g i"], name="t")
+    dups = dm.dedup.exact(df) | dm.dedup.jaccard(df, ngram=1, threshold=0.55)
+    assert dups.clusters(by="doubt")["id"].tolist() == ["t#2", "t#3", "t#0", "t#1"]

@@ -101,6 +101,9 @@ def _order(
         highest = np.full(len(sizes), -np.inf)
         np.maximum.at(highest, of_gone, score)
         return np.argsort(-highest, kind="stable")
+    above = score - thresholds[decision.layer[gone]]
     nearest = np.full(len(sizes), np.inf)
-    np.minimum.at(nearest, of_gone, score - thresholds[decision.layer[gone]])
+    np.minimum.at(
+        nearest, of_gone, np.where(decision.equal[gone], np.inf, above)
+    )  # equal: no doubt
     return np.argsort(nearest, kind="stable")
