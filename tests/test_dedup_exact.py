@@ -205,7 +205,8 @@ def test_documents_against_brute_force(tmp_path_factory, found, cuts):
 
 turn = st.tuples(
     st.sampled_from(["user", "assistant", "User"]),
-    st.sampled_from(["a", "a ", "b", "", "a\x1fb", "A\x1eb"]),
+    # Of one separator inside, as Python alone takes different ones for white space.
+    st.sampled_from(["a", "a ", "b", "", "a\x1fb", "A\x1fb", "b\x1ea"]),
     st.sampled_from([None, None, {"name": "x"}, {"name": "X"}]),
 )
 
