@@ -20,17 +20,17 @@ class Graph:
     rows: int
 
     def write(self, left: Any, right: Any, score: Any) -> None:
-        from datamerge.dedup import graph
-        from datamerge.dedup.pairs import PAIR
+        from datamerge.dedup.evidence import graph
+        from datamerge.dedup.evidence.pairs import PAIR
 
         found = np.empty(len(left), PAIR)
         found["left"], found["right"], found["score"] = left, right, score
         graph.write(self.folder, self.rows, found, np.arange(self.rows, dtype=np.int32))
 
     def kept(self, rule: str, threshold: float) -> np.ndarray:
-        from datamerge.dedup import clusters, graph
-        from datamerge.dedup.evidence import Evidence
-        from datamerge.dedup.layers import stacked
+        from datamerge.dedup.deciding import clusters
+        from datamerge.dedup.deciding.layers import stacked
+        from datamerge.dedup.evidence import Evidence, graph
 
         rows = np.arange(self.rows, dtype=np.int32)
         ids, sources = pa.array(rows, pa.int64()), pa.nulls(self.rows, pa.large_string())

@@ -25,10 +25,10 @@ import pyarrow as pa
 from measure import pin
 
 from datamerge.dedup import evidence
+from datamerge.dedup.compared.rows import Compared
 from datamerge.dedup.duplicates import Duplicates
-from datamerge.dedup.pairs import PAIR, Pairs
-from datamerge.dedup.rows import Compared
-from datamerge.dedup.search import Saved
+from datamerge.dedup.evidence.pairs import PAIR, Pairs
+from datamerge.dedup.evidence.search import Saved
 from datamerge.explore.duplicates import duplicates
 
 FLOOR = 0.75

@@ -11,9 +11,9 @@ import pyarrow as pa
 from hypothesis import strategies as st
 
 from datamerge.dedup import evidence
-from datamerge.dedup.layers import Layers, stacked
-from datamerge.dedup.pairs import PAIR, Dense, Pairs
-from datamerge.dedup.rows import Compared
+from datamerge.dedup.compared.rows import Compared
+from datamerge.dedup.deciding.layers import Layers, stacked
+from datamerge.dedup.evidence.pairs import PAIR, Dense, Pairs
 
 Edge = tuple[int, int, float]
 

@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import datamerge as dm
-from datamerge.dedup import DuplicatesWarning, ids
+from datamerge.dedup import DuplicatesWarning
+from datamerge.dedup.compared import ids
 
 
 @dataclass(frozen=True)

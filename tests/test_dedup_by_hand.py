@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 
 import datamerge as dm
 from datamerge import recipe
-from datamerge.dedup import DuplicatesWarning, by_hand, clusters
-from datamerge.dedup.by_hand import Made
-from datamerge.dedup.pairs import Dense
+from datamerge.dedup import DuplicatesWarning
+from datamerge.dedup.deciding import by_hand, clusters
+from datamerge.dedup.deciding.by_hand import Made
+from datamerge.dedup.evidence.pairs import Dense
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +158,7 @@ def test_decisions_reach_into_dense_groups(room, case):
     rows = Layer(tuple(range(n)), {row: row for row in range(n)}, (), threshold=0.97)
     from evidence import saved
 
-    from datamerge.dedup.layers import stacked
+    from datamerge.dedup.deciding.layers import stacked
 
     dense = Dense(np.arange(n), np.zeros(n, np.int64), "cosine", {"vectors": vectors})
     stack = stacked([saved(room / "g", rows, dense=dense)], [None])

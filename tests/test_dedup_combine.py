@@ -313,7 +313,7 @@ def test_plain_pandas_frames_with_any_ids(ids):
 
 
 def test_a_column_is_read_of_the_rows_that_matter_alone(monkeypatch):
-    from datamerge.dedup import keep
+    from datamerge.dedup.deciding import keep
 
     pdf = frame(["a", "a", *map(str, range(100))]).compute().assign(q=range(102))
     df = dask.dataframe.from_pandas(pdf, npartitions=5, sort=False)

@@ -13,8 +13,11 @@ from evidence import Edge, Layer, found, layers_of, plain, rows_in_evidence, sav
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datamerge.dedup import _screen_kernels, clusters, evidence, graph, layers, listing, within
-from datamerge.dedup.pairs import Dense
+from datamerge.dedup import evidence
+from datamerge.dedup.cosine import _screen_kernels
+from datamerge.dedup.deciding import clusters, layers
+from datamerge.dedup.evidence import graph, listing, within
+from datamerge.dedup.evidence.pairs import Dense
 
 
 @pytest.fixture(scope="module")

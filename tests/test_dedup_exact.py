@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import datamerge as dm
 from datamerge import checkpoint
-from datamerge.dedup import digest, rows
+from datamerge.dedup.compared import digest, rows
 
 MASK = 2**64 - 1
 

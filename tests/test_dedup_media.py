@@ -22,9 +22,11 @@ from frames import make_frame
 from PIL import Image
 
 import datamerge as dm
-from datamerge.dedup import media_files, media_reader, pixels
-from datamerge.dedup.media_files import Refused, references
-from datamerge.dedup.media_reader import TOLD
+from datamerge.dedup.media import files as media_files
+from datamerge.dedup.media import pixels
+from datamerge.dedup.media import reader as media_reader
+from datamerge.dedup.media.files import Refused, references
+from datamerge.dedup.media.reader import TOLD
 
 MediaWarning = dm.dedup.MediaWarning
 

@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import datamerge as dm
-from datamerge.dedup import ids, rows
-from datamerge.dedup.adapt import adapted, id_array
-from datamerge.dedup.earlier import earlier_frames
+from datamerge.dedup.compared import ids, rows
+from datamerge.dedup.compared.adapt import adapted, id_array
+from datamerge.dedup.compared.earlier import earlier_frames
 
 PLAIN = re.compile(r"^(.*)#(\d+)(?:\.(\d+))?$", re.DOTALL)
 

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import datamerge as dm
-from datamerge.dedup import clustered, cosine, dense, int8, products, screen
-from datamerge.dedup.pairs import PAIR
+from datamerge.dedup.cosine import clustered, compare, dense, int8, products, screen
+from datamerge.dedup.evidence.pairs import PAIR
 
 ARITHMETICS = ["float32"]
 if screen.has_vnni():
@@ -33,8 +33,8 @@ def _workdir(tmp_path):
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Blocks of 192 rows: some hundred rows make several."""
-    monkeypatch.setattr(cosine, "BLOCK", 192)
-    monkeypatch.setattr(cosine, "_FEWEST", 2)
+    monkeypatch.setattr(compare, "BLOCK", 192)
+    monkeypatch.setattr(compare, "_FEWEST", 2)
 
 
 def brute(vectors: np.ndarray, floor: float) -> dict[tuple[int, int], float]:
@@ -71,7 +71,7 @@ def near_copies(rng, count: int, dim: int, spread: float = 0.2) -> np.ndarray:
 
 def all_pairs(vectors: np.ndarray, floor: float, arithmetic: str, **options) -> np.ndarray:
     with dask.config.set({"datamerge.dedup.arithmetic": arithmetic}):
-        return cosine.all_pairs(vectors, floor, **options)
+        return compare.all_pairs(vectors, floor, **options)
 
 
 @pytest.mark.parametrize("arithmetic", ARITHMETICS)
@@ -159,13 +159,13 @@ def test_in_other_processes(tmp_path, small_blocks):
     vectors = near_copies(np.random.default_rng(7), 400, 50)
     expected = sorted_(all_pairs(vectors, 0.8, "float32"))
     with dask.config.set(scheduler="processes", num_workers=2):
-        np.testing.assert_array_equal(sorted_(cosine.all_pairs(vectors, 0.8)), expected)
+        np.testing.assert_array_equal(sorted_(compare.all_pairs(vectors, 0.8)), expected)
 
 
 def test_a_processor_without_the_instruction(monkeypatch):
     """Workers that cannot do what was chosen do it otherwise."""
     vectors = near_copies(np.random.default_rng(7), 100, 50)
-    expected = sorted_(cosine.all_pairs(vectors, 0.8))
+    expected = sorted_(compare.all_pairs(vectors, 0.8))
     monkeypatch.setattr(screen, "has_vnni", lambda: False)
     np.testing.assert_array_equal(sorted_(all_pairs(vectors, 0.8, "int8")), expected)
     assert screen.choose() == "float32"
@@ -175,15 +175,15 @@ def test_not_finite_and_wrong_shapes_are_errors():
     vectors = np.ones((5, 3), np.float32)
     vectors[2, 1] = np.nan
     with pytest.raises(ValueError, match="row 2 .*NaN"):
-        cosine.all_pairs(vectors, 0.5)
+        compare.all_pairs(vectors, 0.5)
     with pytest.raises(ValueError, match="expected"):
-        cosine.all_pairs(np.ones(4, np.float32), 0.5)
+        compare.all_pairs(np.ones(4, np.float32), 0.5)
 
 
 def test_too_many_pairs_are_an_error():
     vectors = np.ones((300, 3), np.float32)
     with pytest.raises(ValueError, match="too many to keep; raise floor="):
-        cosine.all_pairs(vectors, 0.5, most=1000)
+        compare.all_pairs(vectors, 0.5, most=1000)
 
 
 def test_arithmetic_that_is_not_known():

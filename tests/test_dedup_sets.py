@@ -23,12 +23,11 @@ from hypothesis import strategies as st
 
 import datamerge as dm
 from datamerge import recipe
-from datamerge.dedup import (
-    Bands,
-    DuplicatesWarning,
+from datamerge.dedup import Bands, DuplicatesWarning, evidence
+from datamerge.dedup.compared.rows import has_text, normalised
+from datamerge.dedup.wording import (
     _join_kernels,
     _shingle_kernels,
-    evidence,
     groups,
     minima,
     postings,
@@ -36,9 +35,8 @@ from datamerge.dedup import (
     setjoin,
     signatures,
 )
-from datamerge.dedup.rows import has_text, normalised
-from datamerge.dedup.shingles import PLAIN, Sets, Shingling
-from datamerge.dedup.signatures import Permutations, Sketch
+from datamerge.dedup.wording.shingles import PLAIN, Sets, Shingling
+from datamerge.dedup.wording.signatures import Permutations, Sketch
 
 pytestmark = pytest.mark.filterwarnings("ignore::datamerge.dedup.DuplicatesWarning")
 

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import datamerge as dm
-from datamerge.dedup import by_hand
-from datamerge.dedup.by_hand import Made
+from datamerge.dedup.deciding import by_hand
+from datamerge.dedup.deciding.by_hand import Made
 from datamerge.explore import duplicates_rows, duplicates_words
 from datamerge.explore.duplicates_page import page
 from datamerge.explore.duplicates_view import View, changed

@@ -9,19 +9,19 @@ from typing import Any, Literal, get_args
 from ..embed import Encoder
 from ..embed import encoder as make_encoder
 from ..text import TextView, readable
-from . import sets
-from .bands import Bands
-from .clustered import nearest
-from .combine import any_of
-from .digest import Normal
+from .any_of import any_of
+from .compared.digest import Normal
+from .cosine.clustered import nearest
+from .deciding.marking import DuplicatesWarning
 from .duplicates import Duplicates, load
 from .exact import Exact
-from .marking import DuplicatesWarning
 from .media import Media, MediaDuplicates, MediaWarning
-from .media_files import Opener
-from .pixels import need_pillow
+from .media.files import Opener
+from .media.pixels import need_pillow
 from .semantic import Semantic
-from .shingles import Unit
+from .wording import sets
+from .wording.bands import Bands
+from .wording.shingles import Unit
 
 __all__ = [
     "Bands",

@@ -14,15 +14,15 @@ from dask.tokenize import tokenize
 
 from .. import audit, workdir
 from .._choices import one_of
-from . import by_hand, listing, lookup, marking, saved, told
-from . import keep as keeping
-from .adapt import adapted
-from .bands import Bands
-from .clusters import Decision, Rule, decide
-from .evidence import Evidence
-from .keep import Keep
-from .layers import Layers, stacked
-from .search import Finder, Layer, Saved, Search
+from .compared.adapt import adapted
+from .deciding import by_hand, lookup, marking, told
+from .deciding import keep as keeping
+from .deciding.clusters import Decision, Rule, decide
+from .deciding.keep import Keep
+from .deciding.layers import Layers, stacked
+from .evidence import Evidence, listing, saved
+from .evidence.search import Finder, Layer, Saved, Search
+from .wording.bands import Bands
 
 
 class Duplicates:

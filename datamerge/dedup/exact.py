@@ -9,9 +9,9 @@ from typing import Any
 from .._version import __version__
 from ..text import TextView
 from . import evidence
-from .digest import Normal
-from .pairs import Pairs
-from .rows import Extract, extract
+from .compared.digest import Normal
+from .compared.rows import Extract, extract
+from .evidence.pairs import Pairs
 
 
 @dataclass(frozen=True)

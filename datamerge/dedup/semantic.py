@@ -21,12 +21,12 @@ from .._version import __version__
 from ..embed import Encoder
 from ..text import TextView, view
 from . import evidence
-from .adapt import Ids, id_array
-from .clustered import Nearest
-from .dense import search
-from .digest import digests
-from .pairs import Pairs
-from .rows import Compared, chosen, extract, has_text
+from .compared.adapt import Ids, id_array
+from .compared.digest import digests
+from .compared.rows import Compared, chosen, extract, has_text
+from .cosine.clustered import Nearest
+from .cosine.dense import search
+from .evidence.pairs import Pairs
 
 # Part of the key of what is kept: another one when vectors are kept in another order.
 _LAYOUT = "as texts appear"

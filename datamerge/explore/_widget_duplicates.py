@@ -12,10 +12,10 @@ from typing import Any, TypeGuard
 import anywidget
 import traitlets
 
-from ..dedup import by_hand
-from ..dedup.by_hand import Made, Verdict
+from ..dedup.deciding import by_hand
+from ..dedup.deciding.by_hand import Made, Verdict
+from ..dedup.deciding.keep import Keep
 from ..dedup.duplicates import Duplicates
-from ..dedup.keep import Keep
 from ._widget import source
 from .duplicates_rows import Rows
 from .duplicates_view import Listed, View, changed, named

@@ -9,9 +9,9 @@ import pandas as pd
 from dask.tokenize import tokenize
 
 from .. import workdir
-from ..dedup import by_hand
+from ..dedup.deciding import by_hand
+from ..dedup.deciding.keep import Keep
 from ..dedup.duplicates import Duplicates
-from ..dedup.keep import Keep
 from ._widget import anywidget
 from .duplicates_view import changed
 

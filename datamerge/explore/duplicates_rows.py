@@ -16,12 +16,12 @@ import pyarrow.compute as pc
 from .. import workdir
 from .._arrays import strings
 from ..compute import each_partition
-from ..dedup.adapt import Ids, adapted, readable_part
+from ..dedup.compared.adapt import Ids, adapted, readable_part
+from ..dedup.compared.earlier import earlier_frames
+from ..dedup.deciding.keep import _keys
+from ..dedup.deciding.layers import Layers
+from ..dedup.deciding.lookup import hashed
 from ..dedup.duplicates import Duplicates
-from ..dedup.earlier import earlier_frames
-from ..dedup.keep import _keys
-from ..dedup.layers import Layers
-from ..dedup.lookup import hashed
 from ..text import VIEWS
 from .duplicates_words import Said
 from .entry import records

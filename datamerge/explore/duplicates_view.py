@@ -11,12 +11,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..dedup import by_hand, clusters, listing
-from ..dedup import keep as keeping
-from ..dedup.by_hand import Made
-from ..dedup.clusters import Decision
+from ..dedup.deciding import by_hand, clusters
+from ..dedup.deciding import keep as keeping
+from ..dedup.deciding.by_hand import Made
+from ..dedup.deciding.clusters import Decision
+from ..dedup.deciding.marking import MUCH
 from ..dedup.duplicates import Duplicates
-from ..dedup.marking import MUCH
+from ..dedup.evidence import listing
 from .escape import short, unmarked
 
 BINS = 60

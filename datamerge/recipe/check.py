@@ -9,7 +9,7 @@ from typing import Any, get_args
 import pandas as pd
 
 from .._choices import nearest
-from ..dedup.earlier import earlier_frames
+from ..dedup.compared.earlier import earlier_frames
 from ..mix import fraction
 from ..read.plan import HOW, WHERE, checked
 from ..read.records import COLUMNS, Rows

@@ -12,7 +12,7 @@ from typing import Any
 
 from .. import clean, dedup, filters, mix, tokens
 from .._choices import nearest
-from ..dedup.combine import chosen
+from ..dedup.any_of import chosen
 
 ROOMS: dict[str, ModuleType] = {
     "clean": clean,

@@ -78,7 +78,7 @@ def tidy(target: Target) -> None:
 
 def _pairs(target: Target, lineage: Sequence[Passed]) -> None:
     """Copy the evidence behind each duplicate step into the output."""
-    from ..dedup import listing
+    from ..dedup.evidence import listing
 
     for passed in lineage:
         for reason, folders in passed.step.evidence.items():

@@ -1,0 +1,235 @@
+"""What a finder compares: for every live row with a text, its id, source, length and text hash."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import dask.threaded
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from dask._task_spec import Task
+
+from ... import audit, checkpoint
+from ..._arrays import strings, turns
+from ...compute import client, each_partition, local_get
+from ...text import TextView, readable, view
+from .adapt import Ids, adapted, id_array, readable_part
+from .digest import Normal, buffers, chat_digests, digests
+from .digest import normalised as normalised
+from .earlier import earlier_frames
+from .ids import natural_order
+
+SHARE = 100_000  # rows of a pandas frame that are worked on at once
+What = Literal["loose", "words", "none", "view"]  # "view": the text alone, whoever says what
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Rows to compare, sorted by where they stand in their source.
+
+    ``digest`` is ``[n, 2]`` uint64: the 128-bit hash of what was compared. ``alive`` counts the
+    live rows of each source, with a text or without. ``old`` rows come from what the frame is
+    compared against: they stand first, and are never removed.
+    """
+
+    id: Ids
+    source: pa.LargeStringArray
+    chars: np.ndarray
+    digest: np.ndarray
+    place: np.ndarray
+    old: np.ndarray
+    alive: dict[str, int]
+    notes: tuple[Any, ...] = ()  # what the work had to tell of each partition of the frame
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+    def first_of_same(self) -> np.ndarray:
+        """For each row the first row with the same digest; itself where there is none before."""
+        high, low = self.digest[:, 0], self.digest[:, 1]
+        order = np.argsort(high)
+        tied = high[order[1:]] == high[order[:-1]]
+        if (tied & (low[order[1:]] != low[order[:-1]])).any():
+            order = np.lexsort((low, high))
+            tied = (self.digest[order[1:]] == self.digest[order[:-1]]).all(axis=1)
+        new = np.concatenate([np.ones(min(len(self), 1), bool), ~tied])
+        first = np.empty(len(self), np.int64)
+        if len(self):
+            least = np.minimum.reduceat(order, np.flatnonzero(new))
+            first[order] = least[np.cumsum(new) - 1]
+        return first
+
+
+@dataclass(frozen=True)
+class Extract:
+    """Partition function: the live rows that have something to compare, and their digests."""
+
+    text: TextView
+    normal: What
+
+    def __call__(self, part: pd.DataFrame, number: int) -> dict[str, Any]:
+        read = [c for c in ("id", "source", "messages", "text", self.text) if c in part.columns]
+        alive = part[list(dict.fromkeys(read))]
+        alive = chosen(alive, part[audit.REASON].isna().to_numpy(dtype=bool))
+        plain = view(alive, self.text)
+        present = has_text(plain)  # what is chosen of results need not be copied of texts
+        mask, rows = pa.array(present), int(present.sum())
+        return {
+            "id": id_array(alive["id"]).filter(mask),
+            "source": strings(alive["source"]).filter(mask),
+            "chars": pc.utf8_length(plain).fill_null(0).to_numpy()[present],
+            "digest": self._digests(alive, plain)[present],
+            "place": np.column_stack([np.full(rows, number), np.arange(rows)]),
+            "alive": {str(k): int(n) for k, n in alive["source"].value_counts().items()},
+        }
+
+    def _digests(self, rows: pd.DataFrame, plain: pa.LargeStringArray) -> np.ndarray:
+        """What makes two rows the same: for a chat, its roles and tool calls too."""
+        normal: Normal = "none" if self.normal == "view" else self.normal
+        if self.text != "chat" or self.normal == "view" or "messages" not in rows.columns:
+            return digests(plain, normal)
+        chats = turns(rows["messages"])
+        found, has_turns = chat_digests(chats, normal), np.diff(chats.offsets) > 0
+        if not has_turns.all():
+            found[~has_turns] = digests(plain.filter(pa.array(~has_turns)), normal)
+        return found
+
+
+def chosen(part: pd.DataFrame, flags: np.ndarray) -> pd.DataFrame:
+    """The rows so flagged; no copy where that is all of them."""
+    return part if flags.all() else part[flags]
+
+
+def has_text(texts: pa.LargeStringArray) -> np.ndarray:
+    """Boolean per text: is there anything in it but white space?"""
+    data, offsets = buffers(texts)
+    present = np.diff(offsets) > 0
+    if texts.null_count:
+        present &= texts.is_valid().to_numpy(zero_copy_only=False)
+    present[present] = data[offsets[:-1][present]] - np.uint8(33) < 94  # visible ASCII first
+    unsure = pa.array(~present)
+    filled = pc.not_equal(pc.utf8_trim_whitespace(texts.filter(unsure)), "")
+    present[~present] = pc.fill_null(filled, False).to_numpy(zero_copy_only=False)
+    return present
+
+
+Work = Callable[[pd.DataFrame, int], dict[str, Any]]
+
+
+def extract(df: Any, work: Work, *, stage: str, against: Any = None) -> tuple[Any, Compared]:
+    """Do the work on every partition; returns the frame it was done on, and the rows in order.
+
+    A Dask frame is written down first (see :mod:`datamerge.checkpoint`), since what follows
+    would compute it again. Partitions of ``against``, a frame, the folder of an output or a
+    list of those, are numbered after those of the frame.
+    A large pandas frame is worked on in shares.
+    """
+    warming = _warming()
+    kept, new = _worked(df, work, stage, 0)
+    old: list[dict[str, Any]] = []
+    for frame in earlier_frames(against):
+        if (text := getattr(work, "text", None)) is not None:
+            readable(text, frame.columns)
+        old += _worked(frame, work, stage, len(new) + len(old))[1]
+    warming.join()
+    return kept, _joined(new, old)
+
+
+def _warming() -> threading.Thread:
+    """Numba takes most of a second to get ready: time enough to read the first partition."""
+    one = pa.array(["a"], pa.large_string())
+    thread = threading.Thread(target=digests, args=(one, "loose"), daemon=True)
+    thread.start()
+    return thread
+
+
+def _worked(df: Any, work: Work, stage: str, first: int) -> tuple[Any, list[dict[str, Any]]]:
+    df = adapted(df)
+    if not isinstance(df, pd.DataFrame):
+        df = checkpoint.keep(df)
+    return df, each_result(df, _Numbered(work, first), stage=stage)
+
+
+def each_result(df: Any, work: Callable[[pd.DataFrame, int], Any], *, stage: str) -> list[Any]:
+    """The work's result for each partition; of a pandas frame for each share, in threads."""
+    if isinstance(df, pd.DataFrame):
+        return _in_hand(df, work)
+    found = {
+        number: result
+        for _, number, result in each_partition(
+            checkpoint.keep(df), work, stage=stage, rows=_compared_rows
+        )
+    }
+    return [found[number] for number in sorted(found)]
+
+
+def _compared_rows(result: Any) -> int:
+    return len(result["id"]) if isinstance(result, dict) else 0
+
+
+def _in_hand(df: pd.DataFrame, work: Callable[[pd.DataFrame, int], Any]) -> list[Any]:
+    id_array(df["id"])  # an error tells the row of the frame
+    shares = [df.iloc[start : start + SHARE] for start in range(0, max(len(df), 1), SHARE)]
+    tasks = {("share", n): Task(("share", n), work, part, n) for n, part in enumerate(shares)}
+    get = dask.threaded.get if client() else local_get()
+    return list(get(tasks, list(tasks)))
+
+
+@dataclass(frozen=True)
+class _Numbered:
+    work: Work
+    first: int
+    where: str = " of partition {number}"
+
+    def __call__(self, part: pd.DataFrame, number: int) -> dict[str, Any]:
+        kind = id_array(part["id"], self.where.format(number=number)).type
+        result = self.work(readable_part(part), self.first + number)
+        return {**result, "id": result["id"].cast(kind)}
+
+
+def _joined(new: list[dict[str, Any]], before: list[dict[str, Any]]) -> Compared:
+    results = before + new
+    kinds = {result["id"].type for result in results}
+    if len(kinds) > 1:
+        raise ValueError(_two_kinds(new[0]["id"].type))
+    ids = pa.concat_arrays([result["id"] for result in results])
+    known = sum(len(result["id"]) for result in before)
+    order = natural_order(ids.slice(known)) + known
+    if known:
+        order = np.concatenate([natural_order(ids.slice(0, known), unique=False), order])
+    is_sorted = bool((order[1:] > order[:-1]).all())
+
+    def column(name: str) -> np.ndarray:
+        values = np.concatenate([result[name] for result in results])
+        return values if is_sorted else values[order]
+
+    def strings_of(values: pa.Array) -> pa.Array:
+        return values if is_sorted else values.take(pa.array(order))
+
+    alive: Counter[str] = Counter()
+    for result in new:
+        alive.update(result["alive"])
+    return Compared(
+        strings_of(ids),
+        strings_of(pa.concat_arrays([result["source"] for result in results])),
+        column("chars"),
+        column("digest"),
+        column("place"),
+        np.arange(len(ids)) < known,
+        dict(sorted(alive.items())),
+        tuple(result["note"] for result in results if "note" in result),
+    )
+
+
+def _two_kinds(kind: pa.DataType) -> str:
+    here, there = ("integers", "strings") if kind == pa.int64() else ("strings", "integers")
+    return (
+        f"ids are {here} in the frame and {there} in what it is compared against (or differ "
+        'between its partitions); make them one kind: df.assign(id=df["id"].astype("string"))'
+    )

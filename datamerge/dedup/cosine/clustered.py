@@ -1,0 +1,222 @@
+"""Comparing only rows that share a cluster, and saying how much that misses.
+
+Spherical k-means on the leading components of a sample; every row joins the few clusters whose
+centres are nearest. Within a cluster the search is the exact one, so what is missed are the pairs
+that share none. How many: some rows are compared with all others, and their pairs counted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...compute import each
+from ..evidence.pairs import PAIR
+from .compare import MOST_TASKS, arithmetic_for, gather, square, write_pairs
+from .int8 import Turn, unit_rows
+from .screen import Arithmetic, Vectors, make
+
+# Components that rows are assigned by, and rounds of k-means.
+_DIMS, _ROUNDS = 64, 6
+_SAMPLE_PER_CLUSTER, _MOST_SAMPLE = 32, 1 << 16
+# Rows that are compared with all others to measure the recall.
+MEASURED = 1000
+_ROWS = 1 << 16
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """The search among rows that share one of their nearest clusters."""
+
+    clusters: int | None = None
+    probes: int = 8
+
+    def __call__(self, vectors: Vectors, most: int) -> tuple[np.ndarray, dict[str, Any]]:
+        """The pairs, and the measured share of all pairs that they are."""
+        arithmetic = arithmetic_for(vectors)
+        made = Clusters.of(vectors, self.clusters, self.probes)
+        found = made.search(arithmetic, most)
+        about = made.recall(arithmetic)
+        print(
+            f"datamerge: {made.clusters:,} clusters, {made.probes} probes: recall "
+            f"{about['recall']:.4f} of the {about['recall_pairs']:,} pairs of "
+            f"{about['recall_rows']:,} rows"
+        )
+        return found, {"clusters": made.clusters, "probes": made.probes, **about}
+
+
+def nearest(mode: str, clusters: int | None, probes: int) -> Nearest | None:
+    """The search that is asked for; none means the exact one."""
+    if mode not in ("exact", "clustered"):
+        raise ValueError(f"mode={mode!r}; it is one of exact, clustered")
+    if probes < 1 or (clusters is not None and clusters < 1):
+        raise ValueError(f"need at least one cluster and probe, got {clusters=} and {probes=}")
+    return None if mode == "exact" else Nearest(clusters, probes)
+
+
+def count_for(rows: int) -> int:
+    """How many clusters suit so many rows."""
+    return max(1, min(round(4 * rows**0.5), rows // 64))
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """Rows of each cluster, and clusters of each row, in files beside those of the vectors."""
+
+    vectors: Vectors
+    clusters: int
+    probes: int
+
+    @classmethod
+    def of(cls, vectors: Vectors, clusters: int | None, probes: int) -> Clusters:
+        """Find the centres, and let every row join its nearest."""
+        folder = Path(vectors.folder)
+        clusters = min(clusters or count_for(vectors.rows), vectors.rows)
+        probes = min(probes, clusters)
+        turn = Turn.of(vectors.values, vectors.column("norms"), vectors.floor)
+        basis = np.ascontiguousarray(turn.basis[:, :_DIMS])
+        np.savez(folder / "centres.npz", basis=basis, centres=_centres(vectors, basis, clusters))
+        work = Join(vectors, probes)
+        joined = each(work, range(0, vectors.rows, _ROWS), stage="cluster")
+        nearest = np.sort(np.concatenate(joined), axis=1)
+        np.save(folder / "nearest.npy", nearest)
+        order = np.argsort(nearest.ravel(), kind="stable")
+        np.save(folder / "joined.npy", (order // probes).astype(np.int32))
+        sizes = np.bincount(nearest.ravel(), minlength=clusters)
+        np.save(folder / "starts.npy", np.concatenate([[0], np.cumsum(sizes)]))
+        return cls(vectors, clusters, probes)
+
+    def search(self, arithmetic: Arithmetic, most: int | None) -> np.ndarray:
+        """The pairs of rows that share a cluster."""
+        starts = self.vectors.column("starts")
+        work = CompareClusters(self.vectors, arithmetic, most)
+        # Tasks of about equal numbers of pairs.
+        cost = np.cumsum(np.diff(starts).astype(np.float64) ** 2)
+        tasks = int(min(MOST_TASKS, self.clusters, 8 + cost[-1] / 1e9))
+        cuts = np.searchsorted(cost, cost[-1] * np.arange(1, tasks) / tasks)
+        ends = np.unique([0, *(cuts + 1).tolist(), self.clusters]).tolist()
+        return gather(work, list(pairwise(ends)))
+
+    def recall(self, arithmetic: Arithmetic) -> dict[str, Any]:
+        """The share of true pairs of some rows that share a cluster."""
+        rows = np.random.default_rng(0).permutation(self.vectors.rows)[:MEASURED].astype(np.int32)
+        work = CompareSome(self.vectors, arithmetic, np.sort(rows))
+        found = np.unique(np.concatenate(each(work, range(self.vectors.blocks), stage="recall")))
+        near = self.vectors.column("nearest")
+        shared = _shared(near[found["left"]], near[found["right"]]) >= 0
+        recall = float(shared.mean()) if len(found) else 1.0
+        return {"recall": recall, "recall_rows": len(rows), "recall_pairs": len(found)}
+
+
+def _centres(vectors: Vectors, basis: np.ndarray, clusters: int) -> np.ndarray:
+    """Unit centres, ``[clusters, dims]`` float32."""
+    most = min(vectors.rows, max(clusters, min(_SAMPLE_PER_CLUSTER * clusters, _MOST_SAMPLE)))
+    rng = np.random.default_rng(0)
+    rows = np.sort(rng.permutation(vectors.rows)[:most]).astype(np.int32)
+    sample = _leading(vectors, basis, rows)
+    centres = sample[np.sort(rng.permutation(most)[:clusters])]
+    for _ in range(_ROUNDS):
+        joined = np.concatenate(
+            [(sample[a : a + 4096] @ centres.T).argmax(axis=1) for a in range(0, most, 4096)]
+        )
+        sums = np.zeros_like(centres)
+        np.add.at(sums, joined, sample)
+        lengths = np.linalg.norm(sums, axis=1)
+        centres = np.where(lengths[:, None] > 0, sums / np.maximum(lengths, 1e-9)[:, None], centres)
+    return centres
+
+
+def _leading(vectors: Vectors, basis: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    return unit_rows(vectors.values, vectors.column("norms"), rows) @ basis
+
+
+@dataclass(frozen=True)
+class Join:
+    """Task: the nearest clusters of some rows, ``[rows, probes]`` int32."""
+
+    vectors: Vectors
+    probes: int
+
+    def __call__(self, start: int) -> np.ndarray:
+        """From row ``start`` on."""
+        from ._screen_kernels import highest
+
+        with np.load(Path(self.vectors.folder) / "centres.npz") as held:
+            basis, centres = held["basis"], held["centres"]
+        stop = min(self.vectors.rows, start + _ROWS)
+        nearest = np.empty((stop - start, self.probes), np.int32)
+        for a in range(start, stop, 2048):
+            rows = np.arange(a, min(a + 2048, stop), dtype=np.int32)
+            near = _leading(self.vectors, basis, rows) @ centres.T
+            highest(near, nearest[a - start : a - start + len(rows)])
+        return nearest
+
+
+@dataclass(frozen=True)
+class CompareClusters:
+    """Task: the pairs within some clusters; one that shares several comes from the first."""
+
+    vectors: Vectors
+    arithmetic: Arithmetic
+    most: int | None
+
+    def __call__(self, some: tuple[int, int]) -> int:
+        """Write the pairs of these clusters to a file; returns how many there are."""
+        return write_pairs(self, some)
+
+    def pairs(self, some: tuple[int, int]) -> Any:
+        """The pairs, a few at a time."""
+        of = self.vectors
+        screen = make(self.arithmetic, of)
+        starts, joined = of.column("starts"), of.column("joined")
+        near, place = of.column("nearest"), np.empty(of.rows, np.int32)
+        place[of.column("order")] = np.arange(of.rows, dtype=np.int32)
+        for cluster in range(*some):
+            rows = np.array(joined[starts[cluster] : starts[cluster + 1]])
+            rows = rows[np.argsort(place[rows], kind="stable")]  # old ones first, by group
+            first_new = int((place[rows] < of.first_new).sum())
+            cuts = range(0, len(rows), of.size)
+            blocks = [screen.made(rows[a : a + of.size]) for a in cuts]
+            for i, left in enumerate(blocks):
+                for j in range(i, len(blocks)):
+                    new = max(0, first_new - j * of.size)
+                    for found in square(of, screen, left, blocks[j], i == j, new):
+                        shared = _shared(near[found["left"]], near[found["right"]])
+                        yield found[shared == cluster]
+
+
+@dataclass(frozen=True)
+class CompareSome:
+    """Task: some rows against a block of all."""
+
+    vectors: Vectors
+    arithmetic: Arithmetic
+    rows: np.ndarray
+
+    def __call__(self, number: int) -> np.ndarray:
+        """Their pairs."""
+        of = self.vectors
+        screen = make(self.arithmetic, of)
+        left, right = screen.made(self.rows), screen.made(of.members(number))
+        found = [np.zeros(0, PAIR)]
+        for pairs in square(of, screen, left, right, False, 0):
+            found.append(pairs[pairs["left"] != pairs["right"]])
+        both = np.concatenate(found)
+        if of.first_new:  # pairs of old rows are not sought
+            old = np.zeros(of.rows, bool)
+            old[of.column("order")[: of.first_new]] = True
+            both = both[~(old[both["left"]] & old[both["right"]])]
+        return both
+
+
+def _shared(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The lowest cluster in both of each two rows, which are sorted; -1 where there is none."""
+    found = np.full(len(one), -1, np.int32)
+    for place in reversed(range(one.shape[1])):
+        here = (other == one[:, place : place + 1]).any(axis=1)
+        found[here] = one[here, place]
+    return found

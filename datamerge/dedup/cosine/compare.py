@@ -1,0 +1,271 @@
+"""All pairs of rows of a matrix at or above a cosine: whatever screens, float64 decides.
+
+The upper triangle is cut into blocks of rows against blocks of rows; a task takes some in a row
+and writes its pairs to a file. How many pairs there would be is estimated first: where they are
+too many, near-equal rows are gathered into groups (see :mod:`.dense`).
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from ... import workdir
+from ...compute import each
+from ..evidence.pairs import PAIR, gathered
+from .screen import UNIT, Arithmetic, Screen, Vectors, choose, make
+
+# Rows of a block; half of one in whole numbers fits the second cache.
+BLOCK = 12_288
+# The most tasks, and the fewest pairs of blocks that are worth one.
+MOST_TASKS, _FEWEST = 4096, 4
+
+
+def all_pairs(
+    matrix: np.ndarray | str | PathLike[str],
+    floor: float,
+    *,
+    old: np.ndarray | None = None,
+    group: np.ndarray | None = None,
+    most: int | None = None,
+    folder: Path | None = None,
+) -> np.ndarray:
+    """All pairs of rows whose cosine is at or above the floor, each once.
+
+    Parameters
+    ----------
+    matrix : array or path of a ``.npy`` file
+        Float32 ``[rows, dim]``, of any length; rows of zeros are in no pair.
+    floor : float
+        The lowest cosine, from -1 to 1.
+    old : array of bool, optional
+        Rows whose pairs among themselves are not wanted.
+    group : array of int32, optional
+        Rows of one group, numbers from 0 on, are not paired with each other; -1 is no group.
+    most : int, optional
+        The most pairs that may be found.
+    folder : path, optional
+        An empty folder for intermediate results, where the pairs stay; all workers see it.
+
+    Returns
+    -------
+    PAIR records
+        In memory; or mapped from ``folder / "found.npy"``.
+
+    Raises
+    ------
+    ValueError
+        A number is NaN or infinite, or there are more pairs than ``most``.
+    """
+    if folder is None:
+        with tempfile.TemporaryDirectory(prefix="datamerge-") as temporary:
+            place = Path(temporary)
+            return np.array(all_pairs(matrix, floor, old=old, group=group, most=most, folder=place))
+    if isinstance(matrix, np.ndarray):
+        np.save(folder / "matrix.npy", np.asarray(matrix, np.float32))
+        matrix = folder / "matrix.npy"
+    norms = measured(np.load(matrix, mmap_mode="r"))
+    vectors = ordered(str(matrix), floor, norms, folder, old=old, group=group)
+    return compare(vectors, prepare(vectors), most)
+
+
+def measured(matrix: np.ndarray) -> np.ndarray:
+    """The length of every row, float64 [n]."""
+    from ._screen_kernels import lengths
+
+    if matrix.ndim != 2:
+        raise ValueError(f"vectors of shape {matrix.shape}; expected [rows, dim]")
+    norms = np.empty(len(matrix))
+    lengths(matrix, norms)
+    bad = np.flatnonzero(~np.isfinite(norms))
+    if len(bad):
+        raise ValueError(f"row {bad[0]} of the vectors holds NaN or infinity")
+    return norms
+
+
+def ordered(
+    matrix: str,
+    floor: float,
+    norms: np.ndarray,
+    folder: Path,
+    *,
+    old: np.ndarray | None = None,
+    group: np.ndarray | None = None,
+) -> Vectors:
+    """Old rows first, then group by group; what is known of the rows goes to the folder."""
+    rows = len(norms)
+    old = np.zeros(rows, bool) if old is None else np.asarray(old)
+    group = np.full(rows, -1, np.int32) if group is None else np.asarray(group, np.int32)
+    order = np.lexsort((np.arange(rows), group, ~old)).astype(np.int32)
+    for name, values in (("order", order), ("norms", norms), ("group", group)):
+        np.save(folder / f"{name}.npy", values)
+    grouped = bool((group >= 0).any())
+    size = min(BLOCK, max(1, -(-rows // UNIT)) * UNIT)
+    return Vectors(matrix, str(folder), rows, float(floor), int(old.sum()), grouped, size)
+
+
+def arithmetic_for(vectors: Vectors) -> Arithmetic:
+    """What suits the workers; and what all of them need is made ready."""
+    arithmetic: Arithmetic = each(_choice, [None], stage="choose")[0]
+    if vectors.rows > 1:
+        make(arithmetic, vectors).begin()
+    return arithmetic
+
+
+def prepare(vectors: Vectors) -> Arithmetic:
+    """Choose the arithmetic, and make the blocks ready for it."""
+    arithmetic = arithmetic_for(vectors)
+    if vectors.rows > 1:
+        each(Prepare(vectors, arithmetic), range(vectors.blocks), stage="quantise")
+    return arithmetic
+
+
+def _choice(_: None) -> Arithmetic:
+    return choose()
+
+
+def compare(vectors: Vectors, arithmetic: Arithmetic, most: int | None = None) -> np.ndarray:
+    """The pairs, through tasks of about equal size."""
+    work = Compare(vectors, arithmetic, most)
+    count = len(work.squares())
+    size = max(_FEWEST, -(-count // MOST_TASKS))
+    found = gather(work, [(a, min(a + size, count)) for a in range(0, count, size)])
+    for path in Path(vectors.folder).glob("*.block"):
+        path.unlink()
+    return found
+
+
+class Search(Protocol):
+    """A task that finds some of the pairs; called, it writes them with :func:`write_pairs`."""
+
+    @property
+    def vectors(self) -> Vectors: ...
+
+    @property
+    def most(self) -> int | None: ...
+
+    def pairs(self, some: tuple[int, int]) -> Iterator[np.ndarray]:
+        """The pairs of a share of the work."""
+
+    def __call__(self, some: tuple[int, int]) -> int:
+        """Write them; returns how many there are."""
+
+
+def gather(work: Search, shares: list[tuple[int, int]]) -> np.ndarray:
+    """Do all shares of the work; their pairs, mapped from one file."""
+    folder = Path(work.vectors.folder)
+    found = sum(each(work, shares, stage="compare"))
+    if work.most is not None and found > work.most:
+        raise too_many(found, work.vectors.floor)
+    parts = [folder / _part(share) for share in shares]
+    pairs = gathered(parts, folder / "found.npy")
+    for path in parts:
+        path.unlink()
+    return pairs
+
+
+def write_pairs(work: Search, some: tuple[int, int]) -> int:
+    """Write the pairs of a share to a file; a task that runs twice writes the same twice."""
+    found = 0
+    target = Path(work.vectors.folder) / _part(some)
+    head = {"descr": np.lib.format.dtype_to_descr(PAIR), "fortran_order": False}
+    with workdir.replacing(target) as temporary, temporary.open("wb") as file:
+        # How many there are is known at the end: the header has room for any number.
+        np.lib.format.write_array_header_1_0(file, head | {"shape": (2**62,)})
+        length = file.tell()
+        for pairs in work.pairs(some):
+            found += len(pairs)
+            pairs.tofile(file)
+            if work.most is not None and found > work.most:
+                raise too_many(found, work.vectors.floor)
+        file.seek(0)
+        np.lib.format.write_array_header_1_0(file, head | {"shape": (found,)})
+        assert file.tell() == length
+    return found
+
+
+def _part(share: tuple[int, int]) -> str:
+    return f"{share[0]:010d}.npy"
+
+
+def too_many(found: float, floor: float) -> ValueError:
+    """What to say of a floor that finds too much."""
+    return ValueError(
+        f"about {found:.2g} pairs have a cosine of {floor:g} or more, too many to keep; "
+        "raise floor=, and threshold= with it"
+    )
+
+
+@dataclass(frozen=True)
+class Prepare:
+    """Task: make a block ready."""
+
+    vectors: Vectors
+    arithmetic: Arithmetic
+
+    def __call__(self, block: int) -> None:
+        """Write its file."""
+        make(self.arithmetic, self.vectors).prepare(block)
+
+
+@dataclass(frozen=True)
+class Compare:
+    """Task: compare some blocks with some others."""
+
+    vectors: Vectors
+    arithmetic: Arithmetic
+    most: int | None
+
+    def squares(self) -> np.ndarray:
+        """The pairs of blocks, ``[count, 2]`` int32: left at most right, right not all old."""
+        blocks = self.vectors.blocks if self.vectors.rows > 1 else 0
+        starts = np.maximum(np.arange(blocks), self.vectors.first_new // self.vectors.size)
+        left = np.repeat(np.arange(blocks), blocks - starts)
+        right = np.concatenate([left[:0], *(np.arange(a, blocks) for a in starts.tolist())])
+        return np.column_stack([left, right]).astype(np.int32)
+
+    def __call__(self, some: tuple[int, int]) -> int:
+        """Write the pairs of these squares to a file; returns how many there are."""
+        return write_pairs(self, some)
+
+    def pairs(self, some: tuple[int, int]) -> Iterator[np.ndarray]:
+        """The pairs, a few at a time."""
+        of = self.vectors
+        screen = make(self.arithmetic, of)
+        for left, right in self.squares()[slice(*some)].tolist():
+            a = screen.block(left)
+            b = a if left == right else screen.block(right)
+            first_new = max(0, of.first_new - right * of.size)
+            yield from square(of, screen, a, b, left == right, first_new)
+
+
+def square(
+    vectors: Vectors, screen: Screen, left: Any, right: Any, diagonal: bool, first_new: int
+) -> Iterator[np.ndarray]:
+    """The pairs of two blocks."""
+    for i, j in screen.candidates(left, right, diagonal=diagonal, first_new=first_new):
+        if vectors.grouped:
+            one, other = left.groups[i], right.groups[j]
+            apart = (one != other) | (one < 0)
+            i, j = i[apart], j[apart]
+        yield scored(vectors, left.rows[i], right.rows[j])
+
+
+def scored(vectors: Vectors, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """The pairs that reach the floor, with their cosine."""
+    from ._screen_kernels import score
+
+    scores = np.empty(len(left))
+    score(vectors.values, vectors.column("norms"), left, right, scores)
+    good = scores >= vectors.floor
+    pairs = np.empty(int(good.sum()), PAIR)
+    pairs["left"] = np.minimum(left[good], right[good])
+    pairs["right"] = np.maximum(left[good], right[good])
+    pairs["score"] = scores[good]
+    return pairs

@@ -1,0 +1,1 @@
+"""Who stays: from evidence, priorities and decisions by hand to rows that are marked."""

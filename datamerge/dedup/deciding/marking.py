@@ -1,0 +1,102 @@
+"""The step that marks duplicates, as ledger and recipe are to tell of it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from ... import audit
+from ..evidence.search import Layer
+from .by_hand import Fates
+from .clusters import Decision
+from .layers import Layers
+from .lookup import Marker, Says
+
+MUCH = 1 / 3
+_DEFAULTS = {"keep": "first", "rule": "witness", "decisions": None}
+
+
+class DuplicatesWarning(UserWarning):
+    """A step would remove so much of a source that its threshold may be wrong."""
+
+
+def step(
+    layers: Sequence[Layer], path: Path, chosen: Mapping[str, Any], reason: str | None, df: Any
+) -> audit.Step:
+    """The step that looks decisions up in a file.
+
+    Every finder has a reason of its own, unless the user gave one for all; the first finder that
+    has a witness for a row gives the row its reason.
+    """
+    says: list[Says] = []
+    behind: dict[str, tuple[str, ...]] = {}
+    for _, search, _ in layers:
+        about = search.about
+        also = () if reason else behind
+        why = audit.unused(reason or f"{about['how']}_duplicate", df, also)
+        says.append(Says(why, about["word"], search.place))
+        behind[why] = (*behind.get(why, ()), str(search.folder))
+    name, arguments = _called(layers)
+    return audit.Step(
+        f"dedup.{name}",
+        Marker(str(path), tuple(says)),
+        arguments | {key: value for key, value in chosen.items() if value != _DEFAULTS[key]},
+        says[0].reason,
+        is_lookup=True,
+        evidence=behind,
+    )
+
+
+def _called(layers: Sequence[Layer]) -> tuple[str, dict[str, Any]]:
+    """The step's name and arguments in a recipe."""
+    given = [(s.about["how"], s.arguments(threshold)) for _, s, threshold in layers]
+    if len(given) == 1:
+        return given[0]
+    return "any_of", {"finders": [{name: arguments} for name, arguments in given]}
+
+
+def warn(layers: Sequence[Layer], alive: Mapping[str, int], table: pa.Table) -> None:
+    """Warn of every source that would lose much, with the most doubtful pairs."""
+    removed = table.to_pandas()
+    gone = removed["source"].value_counts()
+    for source, rows in alive.items():
+        count = int(gone.get(source, 0))
+        if count > MUCH * rows and count > 10:
+            warnings.warn(
+                f"dedup.{'|'.join(name for name, _, _ in layers)} would remove {count:,} of "
+                f"{rows:,} live rows of source {source!r}. Look before you cut; doubtful pairs: "
+                + _doubtful(removed[removed["source"] == source]),
+                DuplicatesWarning,
+                stacklevel=4,
+            )
+
+
+def warn_of_decisions(layers: Layers, decision: Decision, fates: Fates, made: int) -> None:
+    """Warn of decisions that do nothing, and of those that leave duplicates side by side."""
+    if fates.unknown and len(layers):
+        names = ", ".join(repr(one.id) for one in fates.unknown[:3])
+        warnings.warn(
+            f"{len(fates.unknown):,} of {made:,} decisions by hand do nothing: they are about rows "
+            f"of which no duplicate was found, such as {names}",
+            DuplicatesWarning,
+            stacklevel=4,
+        )
+    if decision.clashes:
+        pairs = [f"{layers.id[a].as_py()} ~ {layers.id[b].as_py()}" for a, b in decision.clashes]
+        warnings.warn(
+            f"{len(pairs):,} pairs of duplicates stay, since both rows are kept by hand: "
+            + ", ".join(pairs[:3]),
+            DuplicatesWarning,
+            stacklevel=4,
+        )
+
+
+def _doubtful(table: pd.DataFrame, most: int = 3) -> str:
+    """The removed rows with the least similar witnesses."""
+    worst = table.dropna(subset="witness").sort_values(["score", "id"], kind="stable").head(most)
+    return ", ".join(f"{r.id} ~ {r.witness} ({r.score:.3f})" for r in worst.itertuples())

@@ -1,0 +1,193 @@
+"""Evidence on disk: the rows that have a duplicate, their pairs, and how they were found.
+
+A folder holds ``rows.arrow``, the graph of pairs (see :mod:`.graph`), the groups whose pairs
+were not listed (see :mod:`.within`), and, written last, ``about.json``. All of it is mapped, so
+that pairs may be more than memory holds.
+"""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.feather as feather
+
+from ..._arrays import one_chunk
+from ..compared.adapt import Ids
+from ..compared.rows import Compared
+from . import graph, within
+from .pairs import Pairs
+
+LAYOUT = 2
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Rows in natural order, ``same`` (each row's first of the same text), and scored pairs.
+
+    The first ``olds`` rows come from what was compared against. The graph and the groups are of
+    rows that are the first of their class, and stand for all of it.
+    """
+
+    id: Ids
+    source: pa.LargeStringArray
+    chars: np.ndarray
+    same: np.ndarray
+    olds: int
+    graph: graph.Graph
+    groups: within.Groups | None
+    about: dict[str, Any]
+
+    def __len__(self) -> int:
+        return len(self.same)
+
+    @property
+    def how(self) -> str:
+        """The finder's name."""
+        return str(self.about["how"])
+
+    @property
+    def how_same(self) -> str:
+        """How rows of one class were found to be the same."""
+        return str(self.about.get("same", "exact"))
+
+    @property
+    def left(self) -> np.ndarray:
+        """The first rows of the listed pairs."""
+        return self._listed(0, np.int64)
+
+    @property
+    def right(self) -> np.ndarray:
+        """The second rows of the listed pairs."""
+        return self._listed(1, np.int64)
+
+    @property
+    def score(self) -> np.ndarray:
+        """The scores of the listed pairs."""
+        return self._listed(2, np.float64)
+
+    def _listed(self, which: int, kind: Any) -> np.ndarray:
+        blocks = [block[which] for block in self.graph.listed()]
+        return np.concatenate(blocks) if blocks else np.zeros(0, kind)
+
+    @property
+    def copies(self) -> np.ndarray:
+        """The rows that say the same as one before them."""
+        return np.flatnonzero(self.same != np.arange(len(self)))
+
+
+@contextmanager
+def making(folder: Path) -> Iterator[Path]:
+    """A folder that takes its place, whole, when the block ends well."""
+    temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.tmp")
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        shutil.rmtree(folder, ignore_errors=True)
+        temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def save(
+    folder: Path,
+    rows: Compared,
+    same: np.ndarray,
+    pairs: Pairs,
+    about: Mapping[str, Any],
+) -> None:
+    """Keep the rows that have a pair or a copy, renumbered, and what was found of them."""
+    chosen = _involved(rows, same, pairs)
+    renumber = np.full(len(rows), -1, np.int32)
+    renumber[chosen] = np.arange(len(chosen))
+    where = renumber[pairs.number]
+    held = {
+        "id": rows.id.take(pa.array(chosen)),
+        "source": rows.source.take(pa.array(chosen)),
+        "chars": rows.chars[chosen].astype(np.int64),
+        "same": renumber[same[chosen]],
+    }
+    told = {
+        **about,
+        **pairs.about,
+        "layout": LAYOUT,
+        "compared": int((~rows.old).sum()),
+        "old": int(rows.old.sum()),
+        "olds": int(rows.old[chosen].sum()),
+        "alive": rows.alive,
+        "measure": pairs.dense.measure if pairs.dense is not None else None,
+    }
+    with making(folder) as temporary:
+        feather.write_feather(
+            pa.table(held),
+            temporary / "rows.arrow",
+            compression="uncompressed",  # so that it can be mapped
+            chunksize=max(len(chosen), 1),
+        )
+        graph.write(temporary, len(chosen), pairs.found, where)
+        if pairs.dense is not None:
+            within.write(temporary, pairs.dense, where)
+        (temporary / "about.json").write_bytes(orjson.dumps(told))
+
+
+def _involved(rows: Compared, same: np.ndarray, pairs: Pairs) -> np.ndarray:
+    """The rows to keep. Of the old ones, those of a class stand for each other: one is enough."""
+    copies = (same != np.arange(len(rows))) & ~rows.old
+    involved = copies.copy()
+    involved[same[copies]] = True
+    involved[pairs.number[graph.degrees(pairs.found, len(pairs.number)) > 0]] = True
+    if pairs.dense is not None:
+        involved[pairs.number[pairs.dense.item]] = True
+    return np.flatnonzero(involved)
+
+
+def load(folder: str | Path) -> Evidence:
+    """Evidence from its folder."""
+    written = (Path(folder) / "about.json").stat()
+    return _load(str(folder), written.st_mtime_ns, written.st_ino)
+
+
+@lru_cache(maxsize=8)
+def _load(folder: str, *_written: int) -> Evidence:
+    path = Path(folder)
+    about = orjson.loads((path / "about.json").read_bytes())
+    rows = feather.read_table(path / "rows.arrow", memory_map=True)
+    groups = within.load(path, about["measure"]) if about["measure"] else None
+    return Evidence(
+        id=one_chunk(rows["id"]),
+        source=one_chunk(rows["source"]),
+        chars=rows["chars"].to_numpy(),
+        same=graph.frozen(rows["same"].to_numpy()),
+        olds=about["olds"],
+        graph=graph.load(path),
+        groups=groups,
+        about=about,
+    )
+
+
+def sound(found: Evidence) -> bool:
+    """Whether this is such evidence, whoever wrote it: compiled loops trust it with memory."""
+    n, same = len(found), found.same
+    if same.dtype != np.int32 or not len(found.id) == len(found.source) == len(found.chars) == n:
+        return False
+    if found.id.type not in (pa.large_string(), pa.int64()) or found.id.null_count:
+        return False
+    if not 0 <= found.olds <= n or not graph.sound(found.graph, n):
+        return False
+    if n and not (same.min() >= 0 and (same <= np.arange(n)).all() and (same[same] == same).all()):
+        return False
+    return found.groups is None or within.sound(found.groups, n)
+
+
+def exists(folder: Path) -> bool:
+    """Whether the evidence is there, whole."""
+    return (folder / "about.json").exists()

@@ -1,0 +1,61 @@
+"""Which signatures agree in a band: the slots of MinHash."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ...compute import each
+from . import stored
+from .postings import Lists
+
+SIGNATURES_A_SHARE = 1_000_000
+
+
+def lists(folder: Path, parts: Sequence[int], rows: np.ndarray, bands: int) -> Lists:
+    """The sets that agree in a band; ``rows`` says which of the partitions' rows a set is."""
+    stored.save(folder, set_rows=rows)
+    size = min(max(SIGNATURES_A_SHARE // max(len(rows), 1), 1), -(-bands // 2))
+    shares = list(range(0, bands, size))
+    work = BandLists(str(folder), tuple(parts))
+    each(work, [(first, min(first + size, bands)) for first in shares], stage="lists")
+    return Lists(folder, shares, np.full(len(rows), bands, np.int64), False)
+
+
+@dataclass(frozen=True)
+class BandLists:
+    """The lists of some bands: hashes of 32 bits tell places apart well enough for candidates."""
+
+    folder: str
+    parts: tuple[int, ...]
+
+    def __call__(self, bands: tuple[int, int]) -> None:
+        """Write them to files."""
+        names = [stored.of_partition(part, "bands") for part in self.parts]
+        parts = [stored.load(self.folder, name) for name in names]
+        chosen = stored.load(self.folder, "set_rows")
+        rows, places, ends, filled = [], [], [], 0
+        for band in range(*bands):
+            hashes = np.concatenate([np.empty(0, np.uint32), *(part[band] for part in parts)])
+            found, last = agreeing(hashes[chosen])
+            rows.append(found)
+            places.append(np.full(len(found), band, np.int32))
+            ends.append(last + 1 + filled)
+            filled += len(found)
+        Lists.write(self.folder, bands[0], *map(np.concatenate, (rows, places, ends)))
+
+
+def agreeing(hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rows that share a hash with another, hash by hash, and the last of each hash there."""
+    keys = hashes.astype(np.uint64) << np.uint64(32)
+    keys |= np.arange(len(keys), dtype=np.uint64)
+    keys.sort()
+    value = (keys >> np.uint64(32)).astype(np.uint32)
+    joins = np.zeros(len(keys) + 1, bool)
+    joins[1:-1] = value[1:] == value[:-1]
+    shared = joins[:-1] | joins[1:]
+    rows = keys[shared].astype(np.uint32).astype(np.int32)
+    return rows, np.flatnonzero(~joins[1:][shared])

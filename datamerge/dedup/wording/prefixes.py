@@ -1,0 +1,94 @@
+"""The rarest shingles of each set, and the sets that share one: the prefix filter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from ...compute import each
+from . import stored
+from .postings import Lists, cumulated, stripes
+from .setjoin import HASHES, Join
+
+SHINGLES_A_STRIPE = 2_000_000
+SLOTS_A_SHARE = 2_000_000
+_SAMPLE = 10_000
+
+
+def lists(join: Join, floor: float) -> Lists:
+    """The sets that share one of their rarest shingles: as many as the prefix filter needs."""
+    run = _kernels()
+    counts = np.zeros(1 << run.BUCKET_BITS, np.int64)
+    run.count_buckets(stored.load(join.folder, HASHES), join.starts, join.sizes, counts)
+    full = np.minimum(counts, 0xFFFF).astype(np.uint16)  # which is sorted by radix
+    rank = np.empty(len(counts), np.uint32)
+    rank[np.argsort(full, kind="stable")] = np.arange(len(counts), dtype=np.uint32)
+    starts = cumulated(_prefix(join.sizes, floor))
+    stored.save(join.folder, rank=rank, slot_starts=starts)
+    cuts = list(stripes(cumulated(join.sizes), SHINGLES_A_STRIPE))
+    each(Prefixes(str(join.folder)), cuts, stage="prefix")
+    values = stored.joined(join.folder, [f"slots-{first:010d}" for first, _ in cuts], "slots")
+    bounds = _bounds(values)
+    stored.save(join.folder, bounds=bounds)
+    shares = list(range(len(bounds) + 1))
+    each(PrefixLists(str(join.folder)), shares, stage="lists")
+    # As the smaller of two sets it must share more of itself, so that fewer need be posted.
+    return Lists(join.folder, shares, _prefix(join.sizes, 2 * floor / (1 + floor)), True)
+
+
+def _prefix(sizes: np.ndarray, share: float) -> np.ndarray:
+    return sizes - np.maximum(np.ceil(share * sizes - 1e-9).astype(np.int64), 1) + 1
+
+
+def _bounds(values: np.ndarray) -> np.ndarray:
+    """Where to cut the values into shares of about equal number."""
+    count = -(-len(values) // SLOTS_A_SHARE)
+    sample = np.sort(values[:: max(len(values) // _SAMPLE, 1)])
+    return np.unique(sample[np.arange(1, count) * len(sample) // max(count, 1)])
+
+
+@dataclass(frozen=True)
+class Prefixes:
+    """A stripe's share of the rarest shingles."""
+
+    folder: str
+
+    def __call__(self, stripe: tuple[int, int]) -> None:
+        """Write them to a file."""
+        names = (HASHES, "starts", "sizes", "rank", "slot_starts")
+        arrays = [stored.load(self.folder, name) for name in names]
+        found = _kernels().prefixes(*stripe, *arrays)
+        stored.save(self.folder, **{f"slots-{stripe[0]:010d}": found})
+
+
+@dataclass(frozen=True)
+class PrefixLists:
+    """The lists of a share of the values."""
+
+    folder: str
+
+    def __call__(self, share: int) -> None:
+        """Write them to files."""
+        values, starts = (stored.load(self.folder, name) for name in ("slots", "slot_starts"))
+        bounds = stored.load(self.folder, "bounds")
+        low = bounds[share - 1] if share else np.uint64(0)
+        high = bounds[share] if share < len(bounds) else None
+        run = _kernels()
+        limit = np.uint64(0) if high is None else high
+        picked, row, place = run.pick(values, starts, low, limit, high is None)
+        bits = max(len(picked).bit_length(), 1)
+        keys = picked >> np.uint64(bits) << np.uint64(bits)
+        keys |= np.arange(len(picked), dtype=np.uint64)
+        keys.sort()
+        rows, places, ends = run.sharing(keys, picked, bits, row, place)
+        Lists.write(self.folder, share, rows, places, ends)
+
+
+@cache
+def _kernels() -> Any:
+    from . import _join_kernels as compiled
+
+    return compiled
