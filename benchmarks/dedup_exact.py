@@ -5,20 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dedup_job import CORES, Job, Work
+from dedup_ours import marked
 
 
 def datamerge(job: Job) -> Work:
-    import dask
-
-    import datamerge as dm
-
-    dask.config.set(num_workers=CORES)
-
-    def work() -> None:
-        df = dm.read(job.source)
-        dm.write(dm.dedup.exact(df, text="text", normalise="none").mark(df), job.out / "merged")
-
-    return work
+    return marked(job, "exact", normalise="none")
 
 
 def polars(job: Job) -> Work:

@@ -12,7 +12,8 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from dedup_job import CORES, Job, Work
+from dedup_job import Job, Work
+from dedup_ours import marked
 from dedup_suites import PERMUTATIONS, data_juicer, datatrove, text_dedup
 
 SEED = 42
@@ -32,20 +33,8 @@ def write_kept(job: Job, table: pa.Table, keep: Sequence[bool]) -> None:
 
 
 def datamerge(job: Job, how: str, floor: float | None = None) -> Work:
-    import dask
-
-    import datamerge as dm
-
-    dask.config.set(num_workers=CORES)
-    find = getattr(dm.dedup, how)
     floor = job.threshold if floor is None else floor
-
-    def work() -> None:
-        df = dm.read(job.source)
-        found = find(df, threshold=job.threshold, floor=floor, text="text", ngram=job.ngram)
-        dm.write(found.mark(df), job.out / "merged")
-
-    return work
+    return marked(job, how, threshold=job.threshold, floor=floor, ngram=job.ngram)
 
 
 def gaoya(job: Job, *, own_words: bool) -> Work:

@@ -10,26 +10,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from dedup_job import CORES, Job, Work
+from dedup_job import Job, Work
+from dedup_ours import marked
 
 # What Python calls a letter or a digit, as other engines spell it; ideographs stand alone.
 WORD = r"(?:(?![\u2e80-\u9fff\uf900-\ufaff\x{20000}-\x{3ffff}])[\p{L}\p{N}]){1,64}|\S"
 
 
 def datamerge(job: Job, floor: float | None = None) -> Work:
-    import dask
-
-    import datamerge as dm
-
-    dask.config.set(num_workers=CORES)
     floor = job.threshold if floor is None else floor
-
-    def work() -> None:
-        df = dm.read(job.source)
-        found = dm.dedup.semantic(df, threshold=job.threshold, floor=floor, text="text")
-        dm.write(found.mark(df), job.out / "merged")
-
-    return work
+    return marked(job, "semantic", threshold=job.threshold, floor=floor)
 
 
 def semhash(job: Job) -> Work:

@@ -24,7 +24,7 @@ Planned = Source | memory.Held
 def read(
     *inputs: Any,
     name: str | None = None,
-    blocksize: int | str = "16MiB",
+    blocksize: int | str | None = None,
     on_error: OnError = "raise",
     sample_by: SampleBy = "line",
     **overrides: Any,
@@ -42,9 +42,10 @@ def read(
         The source's name; else it comes from the path (``chats/*.jsonl`` is ``chats``,
         ``data/alpaca.json`` is ``alpaca``). For a Hub data set with configurations it also
         picks the one of that name.
-    blocksize : int or str
+    blocksize : int or str, optional
         Bytes a partition covers: larger plain files are split inside, smaller files share one.
-        Ids do not depend on it.
+        By default 16 MiB, or an eighth of a smaller source, but at least 6 MiB. Ids do not
+        depend on it.
     on_error : {"raise", "quarantine"}
         What happens with a file that cannot be read at all: a :class:`ReadError` that names it,
         or it is set aside as one malformed record. (A malformed record never stops a run.)

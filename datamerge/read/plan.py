@@ -6,7 +6,7 @@ import itertools
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, get_args
 
@@ -14,14 +14,11 @@ from dask.utils import parse_bytes
 
 from .._choices import one_of
 from ..schema import Schema, SchemaError, recognise
-from . import lines, parquet
-from .compression import CHUNK
-from .formats import json_format
+from . import cut, lines, parquet
 from .load import OnError, Piece, ReadError, csv_columns, items, readable
 from .records import Broken, Item
 from .sources import File, files_of
 
-MOST_SHARES = 16  # of a row group: each may have to decode all of it
 SAMPLE_BYTES, SAMPLE_RECORDS, SAMPLE_FILES = 1 << 20, 100, 5
 WHERE = ("split", "data_files", "revision", "storage_options")
 HOW = ("blocksize", "on_error", "sample_by")
@@ -53,20 +50,20 @@ def plan(request: Mapping[str, Any]) -> Source:
     implied, files = files_of(path, subset=name, **where)
     name = name or implied
     schema = _schema(name, files, request, sample_by, on_error)
-    pieces = [p for file in files for p in _pieces(file, blocksize, sample_by, on_error)]
-    return Source(name, schema, tuple(_packed(pieces, blocksize)), sample_by, on_error)
+    parts = tuple(cut.partitions(files, blocksize, sample_by, on_error))
+    return Source(name, schema, parts, sample_by, on_error)
 
 
 def checked(
-    blocksize: int | str = "16MiB",
+    blocksize: int | str | None = None,
     on_error: OnError = "raise",
     sample_by: lines.SampleBy = "line",
-) -> tuple[int, OnError, lines.SampleBy]:
+) -> tuple[int | None, OnError, lines.SampleBy]:
     """How a source is read, with the block size in bytes; raises where it can't be meant."""
     one_of("on_error", on_error, get_args(OnError))
     one_of("sample_by", sample_by, get_args(lines.SampleBy))
-    size = parse_bytes(blocksize)
-    if size < 1:
+    size = None if blocksize is None else parse_bytes(blocksize)
+    if size is not None and size < 1:
         raise ValueError(f"blocksize={blocksize!r} must be at least one byte")
     return size, on_error, sample_by
 
@@ -127,62 +124,6 @@ def _head(file: File, sample_by: lines.SampleBy) -> Generator[Item, None, None]:
         yield item
     if nothing and file.format == "csv" and (names := csv_columns(file)):
         yield 0, dict.fromkeys(names), None
-
-
-def _pieces(
-    file: File, blocksize: int, sample_by: lines.SampleBy, on_error: OnError
-) -> Iterator[Piece]:
-    """A large plain file in pieces of about ``blocksize``; any other as one."""
-    splittable = file.format in ("lines", "json", "parquet") or (
-        file.format == "text" and sample_by == "line"
-    )
-    if file.compression or not splittable or file.size <= blocksize:
-        yield Piece(file)
-        return
-    try:
-        cut = _row_groups if file.format == "parquet" else _blocks
-        yield from cut(file, blocksize)
-    except (Broken, OSError) as error:
-        if on_error == "raise":
-            raise ReadError(f"{file.url}: {error}") from error
-        yield Piece(file)
-
-
-def _blocks(file: File, blocksize: int) -> Iterator[Piece]:
-    if file.format == "json":
-        with file.open() as opened:
-            file = replace(file, format=json_format(opened.read(CHUNK)))
-    for start in range(0, file.size, blocksize):
-        yield Piece(file, start, min(start + blocksize, file.size))
-
-
-def _row_groups(file: File, blocksize: int) -> Iterator[Piece]:
-    with file.open() as opened:
-        metadata = parquet.open_parquet(opened).metadata
-    start, size = 0, 0
-    for group in range(metadata.num_row_groups):
-        size += metadata.row_group(group).total_byte_size
-        if size >= blocksize or group == metadata.num_row_groups - 1:
-            rows = metadata.row_group(group).num_rows
-            most = max(min(rows, MOST_SHARES), 1)
-            shares = min(max(size // blocksize, 1), most) if group == start else 1
-            for share in range(shares):
-                yield Piece(file, start, group + 1, (share, shares))
-            start, size = group + 1, 0
-
-
-def _packed(pieces: Sequence[Piece], blocksize: int) -> Iterator[tuple[Piece, ...]]:
-    """Small files share a partition, in their order, up to the block size."""
-    gathered: list[Piece] = []
-    size = 0
-    for piece in pieces:
-        if gathered and (not piece.whole or size + piece.file.size > blocksize):
-            yield tuple(gathered)
-            gathered, size = [], 0
-        gathered.append(piece)
-        size += piece.file.size if piece.whole else blocksize
-    if gathered:
-        yield tuple(gathered)
 
 
 def distinct(requests: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[str]:

@@ -1,0 +1,91 @@
+"""Files cut into partitions: large ones inside, small ones together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from . import lines, parquet
+from .compression import CHUNK
+from .formats import json_format
+from .load import OnError, Piece, ReadError
+from .records import Broken
+from .sources import File
+
+# Of a source too small for as many partitions of the larger size as it should have, so that all
+# cores of a small machine have something to do, partitions are smaller, down to the lesser one.
+BLOCKSIZE, LEAST, PARTITIONS = 16 << 20, 6 << 20, 8
+PARQUET = 3  # bytes of texts a byte of Parquet holds, about
+MOST_SHARES = 16  # of a row group: each may have to decode all of it
+
+
+def partitions(
+    files: Sequence[File], blocksize: int | None, sample_by: lines.SampleBy, on_error: OnError
+) -> Iterator[tuple[Piece, ...]]:
+    """The pieces of each partition: about so many bytes, by default as many as suit the source."""
+    if blocksize is None:
+        size = sum(map(_contents, files)) // PARTITIONS
+        blocksize = min(max(size, LEAST), BLOCKSIZE)
+    pieces = (p for file in files for p in _pieces(file, blocksize, sample_by, on_error))
+    return _packed(pieces, blocksize)
+
+
+def _contents(file: File) -> int:
+    """About how many bytes it would be as plain text."""
+    return file.size * (PARQUET if file.format == "parquet" else 1)
+
+
+def _pieces(
+    file: File, blocksize: int, sample_by: lines.SampleBy, on_error: OnError
+) -> Iterator[Piece]:
+    """A large plain file in pieces of about ``blocksize``; any other as one."""
+    splittable = file.format in ("lines", "json", "parquet") or (
+        file.format == "text" and sample_by == "line"
+    )
+    if file.compression or not splittable or _contents(file) <= blocksize:
+        yield Piece(file)
+        return
+    try:
+        cut = _row_groups if file.format == "parquet" else _blocks
+        yield from cut(file, blocksize)
+    except (Broken, OSError) as error:
+        if on_error == "raise":
+            raise ReadError(f"{file.url}: {error}") from error
+        yield Piece(file)
+
+
+def _blocks(file: File, blocksize: int) -> Iterator[Piece]:
+    if file.format == "json":
+        with file.open() as opened:
+            file = replace(file, format=json_format(opened.read(CHUNK)))
+    for start in range(0, file.size, blocksize):
+        yield Piece(file, start, min(start + blocksize, file.size))
+
+
+def _row_groups(file: File, blocksize: int) -> Iterator[Piece]:
+    with file.open() as opened:
+        metadata = parquet.open_parquet(opened).metadata
+    start, size = 0, 0
+    for group in range(metadata.num_row_groups):
+        size += metadata.row_group(group).total_byte_size
+        if size >= blocksize or group == metadata.num_row_groups - 1:
+            rows = metadata.row_group(group).num_rows
+            most = max(min(rows, MOST_SHARES), 1)
+            shares = min(max(size // blocksize, 1), most) if group == start else 1
+            for share in range(shares):
+                yield Piece(file, start, group + 1, (share, shares))
+            start, size = group + 1, 0
+
+
+def _packed(pieces: Iterable[Piece], blocksize: int) -> Iterator[tuple[Piece, ...]]:
+    """Small files share a partition, in their order, up to the block size."""
+    gathered: list[Piece] = []
+    size = 0
+    for piece in pieces:
+        if gathered and (not piece.whole or size + _contents(piece.file) > blocksize):
+            yield tuple(gathered)
+            gathered, size = [], 0
+        gathered.append(piece)
+        size += _contents(piece.file) if piece.whole else blocksize
+    if gathered:
+        yield tuple(gathered)
