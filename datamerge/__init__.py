@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import audit, clean, cluster, dedup, embed, explore, filters, mix, schema, tokens
+from . import audit, clean, cluster, dedup, embed, explore, export, filters, mix, schema, tokens
 from ._version import __version__
 from .concat import concat
 from .read import ReadError, read
@@ -20,6 +20,7 @@ __all__ = [
     "dedup",
     "embed",
     "explore",
+    "export",
     "filters",
     "mix",
     "read",
