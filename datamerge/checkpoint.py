@@ -73,9 +73,8 @@ def keep(df: dd.DataFrame) -> dd.DataFrame:
     if missing or leaves:
         work = _Keep(str(folder))
         for kind, number, result in each_partition(
-            df, work, stage="prepare", partitions=missing, leaves=leaves,
-            rows=lambda found: sum(found.values()),
-        ):  # fmt: skip
+            df, work, stage="prepare", partitions=missing, leaves=leaves
+        ):
             counts.note(kind, number, result)
     counts.check()
     return dd.from_map(

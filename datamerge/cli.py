@@ -13,12 +13,15 @@ from ._version import __version__
 if TYPE_CHECKING:
     from .recipe import Recipe
 
-OK, FAILED, WRONG = 0, 1, 2
+OK, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 DEMO = Path(__file__).parent / "assets" / "demo.yaml"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns its exit code: 0, 1 (failed) or 2 (bad recipe or arguments)."""
+    """Run a command; returns its exit code.
+
+    0 is fine, 1 failed, 2 a bad recipe or bad arguments, 130 interrupted.
+    """
     parser = _parser()
     given = parser.parse_args(arguments)
     if not hasattr(given, "command"):
@@ -32,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RecipeError as error:
         return _say(str(error), WRONG)
     except KeyboardInterrupt:
-        return _say("\ninterrupted; the same command goes on where it stopped", FAILED)
+        return _say("\ninterrupted; the same command goes on where it stopped", INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has enough
         return OK
@@ -127,12 +130,11 @@ def _work(given: argparse.Namespace, checked: Recipe) -> int:
     import dask
 
     from . import recipe
-    from .terminal import Lines
 
     _quiet()
     client = _client(given)
     try:
-        with dask.config.set({"datamerge.reporter": Lines()}):
+        with dask.config.set({"datamerge.reporter": _reporter(client)}):
             tally = recipe.run(checked, given.out, overwrite=given.overwrite)
     finally:
         if client is not None:
@@ -140,6 +142,16 @@ def _work(given: argparse.Namespace, checked: Recipe) -> int:
     print(tally)
     print(f"\nwritten to {tally.path}")
     return OK
+
+
+def _reporter(client: Any) -> Any:
+    """Lines on standard error, be it a terminal or a file, unless nobody wants them."""
+    import dask
+
+    from .terminal import Lines
+
+    wanted = dask.config.get("datamerge.progress", True)
+    return Lines(link=client and client.dashboard_link) if wanted is None or wanted else False
 
 
 def _quiet() -> None:

@@ -7,37 +7,21 @@ pass: that is how a step that loses rows is found out (``audit`` asserts what ``
 from __future__ import annotations
 
 import sys
-import time
+import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
-import dask
 import dask.dataframe as dd
 import dask.threaded
 import pandas as pd
-from dask._task_spec import Task, TaskRef, convert_legacy_graph, cull
-from dask.base import get_scheduler, tokenize
+from dask._task_spec import Task, TaskRef, convert_legacy_graph
+
+from . import local
+from .progress import Stage
 
 Key = tuple[str, int]
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a stage stands: partitions done of all, and rows so far."""
-
-    stage: str
-    done: int
-    total: int
-    rows: int
-    seconds: float
-
-
-class Reporter(Protocol):
-    """Is told of progress; set one as ``dask.config`` key ``datamerge.reporter``."""
-
-    def __call__(self, progress: Progress) -> None:
-        """Take note of where a stage stands."""
+WAIT = 0.1  # seconds between looks at what has ended
 
 
 @dataclass(frozen=True)
@@ -67,45 +51,51 @@ def each_partition(
     stage: str,
     partitions: Collection[int] | None = None,
     leaves: Collection[int] = (),
-    rows: Callable[[Any], int] = lambda result: 0,
 ) -> Iterator[tuple[str, int, Any]]:
     """Do ``work(partition, number)`` once for each of these partitions, as they come.
 
     Yields ``("partition", number, result)`` and, for each number in ``leaves``,
-    ``("leaf", number, rows by source)``, in the order in which they end.
+    ``("leaf", number, rows by source)``, in the order in which they end. An iterator that is left
+    before its end, as by an interrupt, leaves no task behind that has not begun.
     """
     graph = graph_of(df)
     tasks = dict(graph.tasks)
+    label = _label(stage)
     wanted: dict[Key, tuple[str, int]] = {}
     for number in range(len(graph.partitions)) if partitions is None else sorted(partitions):
-        key = (f"{stage}-{df._name}", number)
-        tasks[key] = Task(key, work, TaskRef(graph.partitions[number]), number)
+        key = (label, number)
+        tasks[key] = Task(key, _counted, work, TaskRef(graph.partitions[number]), number)
         wanted[key] = ("partition", number)
+    total = len(wanted)
     for number in sorted(leaves):
-        key = (f"{stage}-rows-{df._name}", number)
+        key = (f"{label}-rows", number)
         tasks[key] = Task(key, rows_by_source, TaskRef(graph.leaves[number]))
         wanted[key] = ("leaf", number)
-    total = sum(kind == "partition" for kind, _ in wanted.values())
-    done = seen = 0
-    started = time.monotonic()
-    for key, result in _stream(tasks, list(wanted)):
-        kind, number = wanted[key]
-        if kind == "partition":
-            done, seen = done + 1, seen + rows(result)
-            report(Progress(stage, done, total, seen, time.monotonic() - started))
-        yield kind, number, result
+    with Stage(stage, total) as told:
+        for key, result in _stream(tasks, list(wanted), told.goes_on):
+            kind, number = wanted[key]
+            if kind == "partition":
+                rows, result = result
+                told.ended(rows)
+            yield kind, number, result
+
+
+def _label(stage: str) -> str:
+    """What the tasks of one call are called.
+
+    Never the same twice: a worker that still has at hand what an interrupted call began would
+    take it for done, though the files it wrote may be gone.
+    """
+    return f"{stage}-{uuid.uuid4().hex}"
+
+
+def _counted(work: Callable[[pd.DataFrame, int], Any], part: Any, number: int) -> tuple[int, Any]:
+    return len(part), work(part, number)
 
 
 def rows_by_source(part: pd.DataFrame) -> dict[str, int]:
     """How many rows of each source a partition holds."""
     return {str(k): int(n) for k, n in part["source"].value_counts(sort=False).items()}
-
-
-def report(progress: Progress) -> None:
-    """Tell the reporter, if there is one."""
-    reporter: Reporter | None = dask.config.get("datamerge.reporter", None)
-    if reporter is not None:
-        reporter(progress)
 
 
 def client() -> Any:
@@ -119,44 +109,61 @@ def client() -> Any:
         return None
 
 
-def _stream(tasks: dict[Any, Any], keys: list[Key]) -> Iterator[tuple[Key, Any]]:
-    """Compute these keys of one graph; yield each with its result as it becomes known."""
+def each(
+    work: Callable[..., Any],
+    arguments: Sequence[Any],
+    *,
+    stage: str,
+    rows: Callable[[Any], int] = lambda argument: 0,
+    here: bool = False,
+) -> list[Any]:
+    """Do ``work(argument)`` for each of these, bound to no partition; results in their order.
+
+    ``rows(argument)`` is how many rows that is, where rows are what the stage goes through.
+    ``here``: in this process, where the arguments are, whatever cluster there is.
+    """
+    label = _label(stage)
+    keys = [(label, number) for number in range(len(arguments))]
+    tasks = {key: Task(key, work, argument) for key, argument in zip(keys, arguments, strict=True)}
+    found: dict[Key, Any] = {}
+    with Stage(stage, len(keys)) as told:
+        for key, result in _stream(tasks, keys, told.goes_on, here):
+            found[key] = result
+            told.ended(rows(arguments[key[1]]))
+    return [found[key] for key in keys]
+
+
+def _stream(
+    tasks: dict[Any, Any], keys: list[Key], waiting: Callable[[], None], here: bool = False
+) -> Iterator[tuple[Key, Any]]:
+    """Compute these keys of one graph; yield each with its result as it becomes known.
+
+    ``waiting`` is called while there is nothing new.
+    """
     running = client()
-    if running is None:
-        get = local_get()
-        yield from zip(keys, get(cull(tasks, keys), keys), strict=True)
-        return
+    if running is None or here:
+        # Where there is a client, it is what Dask is configured to use.
+        return local.stream(tasks, keys, waiting, None if running is None else dask.threaded.get)
+    return _on_cluster(running, tasks, keys, waiting)
+
+
+def _on_cluster(
+    running: Any, tasks: dict[Any, Any], keys: list[Key], waiting: Callable[[], None]
+) -> Iterator[tuple[Key, Any]]:
     from distributed import as_completed
 
     # As one graph: a Delayed for each key would send the whole graph once a key.
     futures = running.get(tasks, keys, sync=False)
+    coming = as_completed(futures, with_results=True)
     try:
-        for future, result in as_completed(futures, with_results=True):
+        while coming.count():
+            if not coming.has_ready():
+                with coming.thread_condition:
+                    coming.thread_condition.wait(WAIT)
+                waiting()
+                continue
+            future, result = next(coming)
             yield future.key, result
             future.release()
     finally:
         running.cancel([future for future in futures if not future.done()])
-
-
-def local_get() -> Callable[..., Any]:
-    """Dask's scheduler as configured, else threads.
-
-    Without asking for a client, of which there is none: that would import all of distributed.
-    """
-    if dask.config.get("scheduler", None):
-        return get_scheduler() or dask.threaded.get
-    return dask.threaded.get
-
-
-def each(work: Callable[..., Any], arguments: Sequence[Any], *, stage: str) -> list[Any]:
-    """Do ``work(argument)`` for each of these, bound to no partition; results in their order."""
-    label = f"{stage}-{tokenize(work, arguments)}"
-    keys = [(label, number) for number in range(len(arguments))]
-    tasks = {key: Task(key, work, argument) for key, argument in zip(keys, arguments, strict=True)}
-    started = time.monotonic()
-    found: dict[Key, Any] = {}
-    for key, result in _stream(tasks, keys):
-        found[key] = result
-        seconds = time.monotonic() - started
-        report(Progress(stage, len(found), len(keys), 0, seconds))
-    return [found[key] for key in keys]

@@ -1,32 +1,16 @@
-"""What a run shows while it works: stage, rows, rate, time left, where the dashboard is."""
+"""What a terminal shows of long work; and text from a data set made safe for one."""
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
+from functools import lru_cache
 from typing import TextIO
 
-from .compute import Progress
+from .progress import Progress, dashboard, figures, name, patience
 
-STAGES = {
-    "prepare": "reading and filtering",
-    "exact": "hashing texts",
-    "stat": "looking for files",
-    "media": "hashing files",
-    "shingle": "shingling",
-    "prefix": "finding the rarest shingles",
-    "lists": "listing candidates",
-    "estimate": "estimating pairs",
-    "embed": "embedding",
-    "quantise": "preparing vectors",
-    "cluster": "clustering",
-    "recall": "measuring recall",
-    "group": "grouping near-equal rows",
-    "compare": "comparing",
-    "keep": "reading the column to keep by",
-    "write": "writing",
-}
-_UNTOLD = {"choose"}  # done before one could read it
+OFTEN = 0.1  # seconds from one state of a line to the next
 
 
 class Lines:
@@ -36,24 +20,34 @@ class Lines:
     ----------
     stream : text stream
         Where to write; standard error by default.
+    patience : float
+        Stages that take fewer seconds are not shown.
+    link : str
+        The address of the dashboard, where it has been told.
     """
 
-    def __init__(self, stream: TextIO | None = None):
+    def __init__(
+        self, stream: TextIO | None = None, *, patience: float = 0.0, link: str | None = None
+    ):
         self.stream = stream or sys.stderr
+        self.patience = patience
+        self.link = link
         self.live = self.stream.isatty()
         self._shown = 0.0
         self._width = 0
 
     def __call__(self, progress: Progress) -> None:
-        if progress.stage in _UNTOLD:
-            return
-        ended = progress.done == progress.total
         now = time.monotonic()
-        if not ended and (not self.live or now - self._shown < 0.1):
+        due = self.live and now - self._shown >= OFTEN
+        if not (progress.ended or due) or (progress.seconds < self.patience and not self._width):
             return
         self._shown = now
-        line = describe(progress)
+        self._say_dashboard()
+        self._write(describe(progress), progress.ended)
+
+    def _write(self, line: str, ended: bool) -> None:
         if self.live:
+            line = line[: shutil.get_terminal_size().columns - 1]  # what wraps cannot be taken back
             self.stream.write(f"\r{line.ljust(self._width)}")
             self._width = 0 if ended else len(line)
         else:
@@ -62,6 +56,25 @@ class Lines:
             self.stream.write("\n")
         self.stream.flush()
 
+    def _say_dashboard(self) -> None:
+        link = None if self._width else dashboard()
+        if link and link != self.link:
+            self.link = link
+            self.stream.write(f"dashboard: {link}\n")
+
+
+def here(*, asked: bool) -> Lines | None:
+    """Lines on standard error, where that is a terminal, or where they are asked for."""
+    stream = sys.stderr
+    if stream is None or stream.closed or not (asked or stream.isatty()):
+        return None
+    return _lines(stream, patience())
+
+
+@lru_cache(maxsize=1)
+def _lines(stream: TextIO, patience: float) -> Lines:
+    return Lines(stream, patience=patience)
+
 
 def describe(progress: Progress) -> str:
     """One line about a stage.
@@ -69,33 +82,7 @@ def describe(progress: Progress) -> str:
     >>> describe(Progress("write", 2, 4, 5000, 10.0))
     'writing: 2 of 4 parts, 5,000 rows, 500 rows/s, 10 s left'
     """
-    parts = [f"{progress.done:,} of {progress.total:,} parts"]
-    if progress.rows:
-        rate = progress.rows / max(progress.seconds, 1e-3)
-        parts += [f"{progress.rows:,} rows", f"{rate:,.0f} rows/s"]
-    if progress.done < progress.total:
-        left = progress.seconds / max(progress.done, 1) * (progress.total - progress.done)
-        parts.append(f"{duration(left)} left")
-    else:
-        parts.append(f"done in {duration(progress.seconds)}")
-    return f"{STAGES.get(progress.stage, progress.stage)}: {', '.join(parts)}"
-
-
-def duration(seconds: float) -> str:
-    """A time in words.
-
-    >>> duration(0.4), duration(75), duration(7260)
-    ('0.4 s', '1 min 15 s', '2 h 1 min')
-    """
-    if seconds < 10:
-        return f"{seconds:.1f} s".replace(".0 s", " s")
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
+    return f"{safe(name(progress.stage), 60)}: {figures(progress)}"
 
 
 def safe(text: str, most: int | None = None) -> str:

@@ -90,7 +90,7 @@ def test_interrupt_says_how_to_go_on(tmp_path):
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 1, (out, err)
+    assert process.returncode == 130, (out, err)
     assert "the same command goes on where it stopped" in err
     assert not (tmp_path / "out" / "ledger.json").exists()
 

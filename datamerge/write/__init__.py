@@ -141,7 +141,7 @@ def _write_parts(df: dd.DataFrame, target: Target) -> list[dict[str, Any]]:
     uncounted = [n for n in range(len(graph_of(df).leaves)) if n not in leaves]
     if todo or uncounted:
         for kind, number, result in each_partition(
-            df, WritePart(target), stage="write", partitions=todo, leaves=uncounted, rows=_rows
+            df, WritePart(target), stage="write", partitions=todo, leaves=uncounted
         ):
             if kind == "partition":
                 tallies[number] = result
@@ -158,10 +158,6 @@ def _noted(target: Target, kind: str) -> dict[int, dict[str, Any]]:
     found = target.fs.glob(f"{target.root}/.run/{kind}-*.json")
     contents = {int(p.rpartition("-")[2].removesuffix(".json")): p for p in found}
     return {number: orjson.loads(target.fs.cat_file(p)) for number, p in contents.items()}
-
-
-def _rows(tally: Mapping[str, Any]) -> int:
-    return sum(rows for reasons in tally["rows"].values() for rows, _ in reasons.values())
 
 
 def _check(leaves: Mapping[int, Mapping[str, int]], tallies: Mapping[int, Any]) -> None:

@@ -8,16 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import dask.threaded
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from dask._task_spec import Task
 
 from ... import audit, checkpoint
 from ..._arrays import strings, turns
-from ...compute import client, each_partition, local_get
+from ...compute import each, each_partition
 from ...text import TextView, readable, view
 from .adapt import Ids, adapted, id_array, readable_part
 from .digest import Normal, buffers, chat_digests, digests
@@ -159,26 +157,23 @@ def _worked(df: Any, work: Work, stage: str, first: int) -> tuple[Any, list[dict
 def each_result(df: Any, work: Callable[[pd.DataFrame, int], Any], *, stage: str) -> list[Any]:
     """The work's result for each partition; of a pandas frame for each share, in threads."""
     if isinstance(df, pd.DataFrame):
-        return _in_hand(df, work)
-    found = {
-        number: result
-        for _, number, result in each_partition(
-            checkpoint.keep(df), work, stage=stage, rows=_compared_rows
-        )
-    }
+        return _in_hand(df, work, stage)
+    done = each_partition(checkpoint.keep(df), work, stage=stage)
+    found = {number: result for _, number, result in done}
     return [found[number] for number in sorted(found)]
 
 
-def _compared_rows(result: Any) -> int:
-    return len(result["id"]) if isinstance(result, dict) else 0
-
-
-def _in_hand(df: pd.DataFrame, work: Callable[[pd.DataFrame, int], Any]) -> list[Any]:
+def _in_hand(df: pd.DataFrame, work: Callable[[pd.DataFrame, int], Any], stage: str) -> list[Any]:
     id_array(df["id"])  # an error tells the row of the frame
     shares = [df.iloc[start : start + SHARE] for start in range(0, max(len(df), 1), SHARE)]
-    tasks = {("share", n): Task(("share", n), work, part, n) for n, part in enumerate(shares)}
-    get = dask.threaded.get if client() else local_get()
-    return list(get(tasks, list(tasks)))
+    numbers = range(len(shares))
+    return each(
+        lambda number: work(shares[number], number),
+        numbers,
+        stage=stage,
+        rows=lambda number: len(shares[number]),
+        here=True,
+    )
 
 
 @dataclass(frozen=True)

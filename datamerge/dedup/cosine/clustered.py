@@ -81,7 +81,8 @@ class Clusters:
         basis = np.ascontiguousarray(turn.basis[:, :_DIMS])
         np.savez(folder / "centres.npz", basis=basis, centres=_centres(vectors, basis, clusters))
         work = Join(vectors, probes)
-        joined = each(work, range(0, vectors.rows, _ROWS), stage="cluster")
+        starts = range(0, vectors.rows, _ROWS)
+        joined = each(work, starts, stage="cluster", rows=work.count)
         nearest = np.sort(np.concatenate(joined), axis=1)
         np.save(folder / "nearest.npy", nearest)
         order = np.argsort(nearest.ravel(), kind="stable")
@@ -105,7 +106,9 @@ class Clusters:
         """The share of true pairs of some rows that share a cluster."""
         rows = np.random.default_rng(0).permutation(self.vectors.rows)[:MEASURED].astype(np.int32)
         work = CompareSome(self.vectors, arithmetic, np.sort(rows))
-        found = np.unique(np.concatenate(each(work, range(self.vectors.blocks), stage="recall")))
+        blocks = range(self.vectors.blocks)
+        parts = each(work, blocks, stage="recall", rows=self.vectors.count)
+        found = np.unique(np.concatenate(parts))
         near = self.vectors.column("nearest")
         shared = _shared(near[found["left"]], near[found["right"]]) >= 0
         recall = float(shared.mean()) if len(found) else 1.0
@@ -141,13 +144,17 @@ class Join:
     vectors: Vectors
     probes: int
 
+    def count(self, start: int) -> int:
+        """How many rows these are."""
+        return min(self.vectors.rows - start, _ROWS)
+
     def __call__(self, start: int) -> np.ndarray:
         """From row ``start`` on."""
         from ._screen_kernels import highest
 
         with np.load(Path(self.vectors.folder) / "centres.npz") as held:
             basis, centres = held["basis"], held["centres"]
-        stop = min(self.vectors.rows, start + _ROWS)
+        stop = start + self.count(start)
         nearest = np.empty((stop - start, self.probes), np.int32)
         for a in range(start, stop, 2048):
             rows = np.arange(a, min(a + 2048, stop), dtype=np.int32)

@@ -122,7 +122,8 @@ def prepare(vectors: Vectors) -> Arithmetic:
     """Choose the arithmetic, and make the blocks ready for it."""
     arithmetic = arithmetic_for(vectors)
     if vectors.rows > 1:
-        each(Prepare(vectors, arithmetic), range(vectors.blocks), stage="quantise")
+        work, blocks = Prepare(vectors, arithmetic), range(vectors.blocks)
+        each(work, blocks, stage="quantise", rows=vectors.count)
     return arithmetic
 
 

@@ -150,7 +150,8 @@ def _grouped(matrix: Path, norms: np.ndarray, floor: float) -> np.ndarray:
         return np.full(len(norms), -1, np.int32)
     leaders /= np.linalg.norm(leaders, axis=1, keepdims=True)
     starts = range(0, len(norms), _ROWS)
-    joined = each(Join(str(matrix), leaders, bound), starts, stage="group")
+    work = Join(str(matrix), leaders, bound)
+    joined = each(work, starts, stage="group", rows=lambda start: min(len(norms) - start, _ROWS))
     group = np.concatenate(joined)
     sizes = np.bincount(group + 1, minlength=len(leaders) + 1)
     group[sizes[group + 1] < 2] = -1

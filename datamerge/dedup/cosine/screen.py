@@ -67,6 +67,10 @@ class Vectors:
         """The places of a block."""
         return slice(block * self.size, min(self.rows, (block + 1) * self.size))
 
+    def count(self, block: int) -> int:
+        """How many rows a block has."""
+        return min(self.rows - block * self.size, self.size)
+
     def members(self, block: int) -> np.ndarray:
         """The rows at the places of a block."""
         return np.array(self.column("order")[self.places(block)])

@@ -85,6 +85,11 @@ def stripes(starts: np.ndarray, size: int) -> Iterable[tuple[int, int]]:
     return ((int(a), int(b)) for a, b in pairwise(cuts) if a < b)
 
 
+def in_stripe(stripe: tuple[int, int]) -> int:
+    """How many rows a stripe has."""
+    return stripe[1] - stripe[0]
+
+
 def cumulated(counts: np.ndarray) -> np.ndarray:
     """Where each starts, and the last ends."""
     return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...compute import each
 from . import stored
-from .postings import Lists, cumulated, stripes
+from .postings import Lists, cumulated, in_stripe, stripes
 from .setjoin import HASHES, Join
 
 SHINGLES_A_STRIPE = 2_000_000
@@ -29,7 +29,7 @@ def lists(join: Join, floor: float) -> Lists:
     starts = cumulated(_prefix(join.sizes, floor))
     stored.save(join.folder, rank=rank, slot_starts=starts)
     cuts = list(stripes(cumulated(join.sizes), SHINGLES_A_STRIPE))
-    each(Prefixes(str(join.folder)), cuts, stage="prefix")
+    each(Prefixes(str(join.folder)), cuts, stage="prefix", rows=in_stripe)
     values = stored.joined(join.folder, [f"slots-{first:010d}" for first, _ in cuts], "slots")
     bounds = _bounds(values)
     stored.save(join.folder, bounds=bounds)

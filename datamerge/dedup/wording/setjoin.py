@@ -23,7 +23,7 @@ import numpy as np
 from ...compute import each
 from ..evidence.pairs import PAIR, Dense, gathered
 from . import groups, stored
-from .postings import POSTINGS, Lists, labels
+from .postings import POSTINGS, Lists, in_stripe, labels
 
 HASHES = "all.hashes"
 # More pairs than the budget make groups of near-equal sets; where even then there are more than
@@ -89,7 +89,7 @@ def _compared(
     work = Probe(str(join.folder), floor, lists.positional, most)
     if estimate and each(Estimate(work), [len(label)], stage="estimate")[0] > FAR_BEYOND * most:
         return None
-    each(work, stripes, stage="compare")
+    each(work, stripes, stage="compare", rows=in_stripe)
     if listed(join.folder) > most:
         return None
     paths = sorted(join.folder.glob("pairs-*.npy"))
