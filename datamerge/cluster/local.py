@@ -8,6 +8,9 @@ from .limits import SHARE, Limits
 
 # What a worker's thread wants at least: a partition in several copies while steps run.
 ROOM = 2**30
+# An interrupt reaches all processes of a terminal or a Jupyter kernel. What is to become of the
+# work is for the client to say; a worker that dies of it takes results with it.
+LEAVE_INTERRUPTS = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
 
 
 def keywords(
@@ -40,7 +43,11 @@ def keywords(
 
 
 def launch(options: dict[str, Any]) -> Any:
-    """Start it."""
+    """Start it; its processes leave interrupts to the client."""
+    import dask
     from distributed import LocalCluster
 
+    if options.get("processes", True):
+        own = options.get("preload") or dask.config.get("distributed.worker.preload")
+        options = {**options, "preload": [*own, LEAVE_INTERRUPTS]}
     return LocalCluster(**options)
