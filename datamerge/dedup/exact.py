@@ -4,14 +4,57 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from .._version import __version__
-from ..text import TextView
+from ..text import TextView, readable
 from . import evidence
 from .compared.digest import Normal
 from .compared.rows import Extract, extract
+from .duplicates import Duplicates
 from .evidence.pairs import Pairs
+
+
+def exact(
+    df: Any,
+    *,
+    text: TextView = "chat",
+    normalise: Normal = "loose",
+    against: Any = None,
+) -> Duplicates:
+    """Find rows that say the same.
+
+    Parameters
+    ----------
+    df : Dask or pandas DataFrame
+        Live rows with some text are compared; rows with none, or only white space, are not.
+    text : {"chat", "prompt", "response"} or column name
+        What is compared. Two whole chats are the same when roles, contents and tool calls are.
+    normalise : {"loose", "words", "none"}
+        ``loose``: Unicode NFC, lower case, every run of white space as one blank, none at the
+        ends. ``words``: NFKC, lower case, letters and digits alone, every run of anything else
+        as one blank. ``none``: byte for byte. Of a chat each turn's content is so normalised;
+        roles and other fields are compared byte for byte.
+    against : DataFrame, folder of an output, or list of those, optional
+        Earlier rows that are compared too, always stay, and come before all others.
+
+    Returns
+    -------
+    Duplicates
+        Lazy: pairs are found when asked for. Equality is that of a 128-bit hash of the
+        normalised text, MurmurHash3_x64_128; no text leaves its partition.
+
+    Examples
+    --------
+    >>> import datamerge as dm
+    >>> df = dm.read(["a", "A ", "b"], name="words")
+    >>> dm.dedup.exact(df).mark().compute()["drop_detail"].tolist()
+    [<NA>, 'same text as words#0', <NA>]
+    """
+    if normalise not in get_args(Normal):
+        raise ValueError(f"normalise={normalise!r}; it is one of {', '.join(get_args(Normal))}")
+    readable(text, df.columns)
+    return Duplicates(df, Exact(text, normalise), 1.0, against=against)
 
 
 @dataclass(frozen=True)

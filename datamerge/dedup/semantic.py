@@ -2,37 +2,93 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 from dask.tokenize import tokenize
 
-from .. import audit, workdir
-from .._arrays import strings
+from .. import workdir
 from .._version import __version__
 from ..embed import Encoder
-from ..text import TextView, view
+from ..embed import encoder as make_encoder
+from ..text import TextView, readable
 from . import evidence
-from .compared.adapt import Ids, id_array
-from .compared.digest import digests
-from .compared.rows import Compared, chosen, extract, has_text
-from .cosine.clustered import Nearest
+from .compared.rows import extract
+from .cosine.clustered import Nearest, nearest
 from .cosine.dense import search
+from .cosine.embedded import LAYOUT, Embed, matrix
+from .duplicates import Duplicates
 from .evidence.pairs import Pairs
 
-# Part of the key of what is kept: another one when vectors are kept in another order.
-_LAYOUT = "as texts appear"
 
+def semantic(
+    df: Any,
+    *,
+    threshold: float = 0.98,
+    floor: float | None = None,
+    text: TextView = "chat",
+    encoder: str | Encoder | None = None,
+    mode: Literal["exact", "clustered"] = "exact",
+    clusters: int | None = None,
+    probes: int = 8,
+) -> Duplicates:
+    """Find rows that mean the same: all pairs whose embeddings are close, none missed.
 
-BATCH = 8192  # texts that are embedded at once
+    Products of vectors in small numbers screen, as this machine does them fastest (in whole
+    numbers of eight bits, in bfloat16 or in float32; the ``dask.config`` key
+    ``datamerge.dedup.arithmetic`` says which, if set), and float64 decides: the pairs are the
+    same everywhere.
+
+    Parameters
+    ----------
+    df : Dask or pandas DataFrame
+        Live rows with some text are compared.
+    threshold : float
+        The cosine from which on two rows are duplicates. It belongs to an encoder and a kind
+        of text: 0.98 was measured for whole chats and the two encoders at hand; the page on
+        encoders has the figures for other texts.
+    floor : float, optional
+        Pairs are kept down to here, so that the threshold can be moved; by default 0.05 below.
+    text : {"chat", "prompt", "response"} or column name
+        What is embedded.
+    encoder : str or Encoder, optional
+        See :func:`datamerge.embed.encoder`; by default the static table in the package. A text
+        whose vector is zero has no duplicates but the same text.
+    mode : {"exact", "clustered"}
+        ``clustered``: only rows that share a cluster are compared, for many millions of rows.
+        How many pairs that misses is measured on 1,000 rows and printed with every run.
+    clusters : int, optional
+        How many clusters; by default four times the root of the number of rows.
+    probes : int
+        How many of its nearest clusters a row joins.
+
+    Returns
+    -------
+    Duplicates
+        Lazy. The cosine of every pair is computed in float64 from the encoder's vectors.
+
+    Raises
+    ------
+    ValueError
+        When pairs are found: the encoder gave NaN, or vectors of another length than it says;
+        or there are far too many pairs to keep.
+
+    Examples
+    --------
+    >>> import datamerge as dm
+    >>> chats = [{"prompt": p, "completion": "…"} for p in ("Boil an egg", "boil an egg!", "Hi")]
+    >>> dups = dm.dedup.semantic(dm.read(chats, name="chats"), threshold=0.9)
+    >>> dups.decisions()[["id", "witness"]].values.tolist()
+    [['chats#1', 'chats#0']]
+    """
+    readable(text, df.columns)
+    floor = max(-1.0, threshold - 0.05) if floor is None else floor
+    if not -1 <= floor <= threshold <= 1:
+        raise ValueError(f"need -1 <= floor <= threshold <= 1, got {floor=} and {threshold=}")
+    nearby = nearest(mode, clusters, probes)
+    return Duplicates(df, Semantic(text, make_encoder(encoder), floor, nearby), threshold)
 
 
 @dataclass(frozen=True)
@@ -49,23 +105,23 @@ class Semantic:
 
     def __dask_tokenize__(self) -> tuple[Any, ...]:
         return (
-            *("Semantic", _LAYOUT, self.text),
+            *("Semantic", LAYOUT, self.text),
             *(self.encoder.fingerprint, self.floor, self.nearby),
         )
 
     def find(self, df: Any, folder: Path, against: Any = None) -> Any:
         """Embed every distinct text once, compare all with all, and keep the pairs."""
         name = df._name if hasattr(df, "_name") else tokenize(df)
-        embeddings = workdir.place("embeddings", name, self.text, self.encoder.fingerprint, _LAYOUT)
+        embeddings = workdir.place("embeddings", name, self.text, self.encoder.fingerprint, LAYOUT)
         embeddings.mkdir(exist_ok=True)
         work = Embed(self.text, self.encoder, str(embeddings))
         kept, rows = extract(df, work, stage="embed", against=against)
         same = rows.first_of_same()
         distinct = np.flatnonzero(same == np.arange(len(rows)))
-        with _scratch(folder.with_name(f"{folder.name}.cosine")) as scratch:
-            matrix, number = _matrix(embeddings, rows, distinct, self.encoder.dim, scratch)
-            found = search(matrix, self.floor, scratch, rows.old[number], self.nearby)
-            pairs = Pairs(number, found.pairs, found.dense, found.about)
+        with evidence.scratch(folder.with_name(f"{folder.name}.cosine")) as place:
+            vectors = matrix(embeddings, rows, distinct, self.encoder.dim, place)
+            found = search(vectors, self.floor, place, rows.old[distinct], self.nearby)
+            pairs = Pairs(distinct, found.pairs, found.dense, found.about)
             evidence.save(folder, rows, same, pairs, self._about())
         return kept
 
@@ -83,109 +139,3 @@ class Semantic:
             "floor": self.floor,
             "datamerge": __version__,
         }
-
-
-@dataclass(frozen=True)
-class Embed:
-    """Partition function: embeds the distinct texts and keeps the vectors on disk."""
-
-    text: TextView
-    encoder: Encoder
-    folder: str
-
-    def __call__(self, part: pd.DataFrame, number: int) -> dict[str, Any]:
-        alive = chosen(part, part[audit.REASON].isna().to_numpy(dtype=bool))
-        texts = view(alive, self.text)
-        present = has_text(texts)
-        rows, texts = chosen(alive, present), texts.filter(pa.array(present))
-        digest = digests(texts, "none")
-        first, where = _distinct(digest)
-        path = Path(self.folder) / f"{number:05d}.npy"
-        ids = id_array(rows["id"])
-        if not path.exists():
-            wanted = pa.array(first)
-            self._embed(texts.take(wanted), ids.take(wanted), path)
-        return {
-            "id": ids,
-            "source": strings(rows["source"]),
-            "chars": pc.utf8_length(texts).to_numpy(),
-            "digest": digest,
-            # Where a row's vector stands: the partition, and the row in its file.
-            "place": np.column_stack([np.full(len(where), number), where]),
-            "alive": {str(k): int(n) for k, n in alive["source"].value_counts().items()},
-        }
-
-    def _embed(self, texts: pa.LargeStringArray, ids: Ids, path: Path) -> None:
-        """Write the vectors of the texts, of which only a batch is in memory at a time."""
-        dim = self.encoder.dim
-        about = {"descr": "<f4", "fortran_order": False, "shape": (len(texts), dim)}
-        with workdir.replacing(path) as temporary, temporary.open("wb") as file:
-            np.lib.format.write_array_header_1_0(file, about)
-            for start in range(0, len(texts), BATCH):
-                vectors = self.encoder.encode(texts.slice(start, BATCH).to_pylist())
-                _checked(vectors, ids.slice(start, BATCH), dim).astype("<f4").tofile(file)
-
-
-def _distinct(digest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where each different text first stands, in that order, and which of them each text is."""
-    _, first, where = np.unique(digest, axis=0, return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    rank = np.empty(len(order), np.int64)
-    rank[order] = np.arange(len(order))
-    return first[order], rank[where.ravel()]
-
-
-def _checked(vectors: Any, ids: Ids, dim: int) -> np.ndarray:
-    """What an encoder gave, if it is what an encoder must give."""
-    try:
-        vectors = np.asarray(vectors)
-    except ValueError as error:
-        raise ValueError(f"the encoder gave vectors that differ in length: {error}") from None
-    expected = (len(ids), dim)
-    if vectors.shape != expected and not (len(ids) == 0 and vectors.size == 0):
-        raise ValueError(f"the encoder gave shape {vectors.shape}, expected {expected}")
-    vectors = vectors.astype(np.float32, copy=False).reshape(expected)
-    finite = np.isfinite(vectors).all(axis=1)
-    if not finite.all():
-        row = int(np.flatnonzero(~finite)[0])
-        raise ValueError(f"the encoder gave NaN or infinity for the text of {ids[row].as_py()!r}")
-    return vectors
-
-
-def _keep(path: Path, vectors: np.ndarray) -> None:
-    with workdir.replacing(path) as temporary, temporary.open("wb") as file:
-        np.save(file, vectors, allow_pickle=False)
-
-
-@contextmanager
-def _scratch(folder: Path) -> Iterator[Path]:
-    """An empty folder that is gone when the block ends."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _matrix(
-    embeddings: Path, rows: Compared, distinct: np.ndarray, dim: int, folder: Path
-) -> tuple[Path, np.ndarray]:
-    """The vectors of the distinct rows as one file, in the order of the rows.
-
-    Returns the file and, for each of its rows, the number of the row it stands for.
-    """
-    path = folder / "matrix.npy"
-    if not len(distinct):
-        _keep(path, np.zeros((0, dim), np.float32))
-        return path, distinct
-    part, row = rows.place[distinct].T
-    matrix = np.lib.format.open_memmap(path, "w+", np.float32, (len(distinct), dim))
-    for one in np.unique(part).tolist():
-        vectors = np.load(embeddings / f"{one:05d}.npy", mmap_mode="r")
-        if vectors.ndim != 2 or vectors.shape[1] != dim:
-            raise ValueError(f"kept vectors of shape {vectors.shape}, expected [rows, {dim}]")
-        here = np.flatnonzero(part == one)
-        matrix[here] = vectors[row[here]]
-    matrix.flush()
-    return path, distinct

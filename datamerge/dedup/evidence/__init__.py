@@ -4,6 +4,6 @@ A finder hands over :class:`.pairs.Pairs`; :func:`save` keeps them, and whoever 
 :class:`Evidence`.
 """
 
-from .kept import LAYOUT, Evidence, exists, load, making, save, sound
+from .kept import LAYOUT, Evidence, exists, load, making, save, scratch, sound
 
-__all__ = ["LAYOUT", "Evidence", "exists", "load", "making", "save", "sound"]
+__all__ = ["LAYOUT", "Evidence", "exists", "load", "making", "save", "scratch", "sound"]

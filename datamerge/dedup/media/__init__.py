@@ -1,5 +1,5 @@
 """Rows whose images and videos are the same."""
 
-from .find import Media, MediaDuplicates, MediaWarning
+from .find import Media, MediaDuplicates, MediaWarning, media
 
-__all__ = ["Media", "MediaDuplicates", "MediaWarning"]
+__all__ = ["Media", "MediaDuplicates", "MediaWarning", "media"]

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import pyarrow.compute as pc
-import xxhash
 
-from ... import audit
-from ..._arrays import strings
 from ..._version import __version__
-from ...text import TextView, view
+from ...text import TextView, readable
 from .. import evidence
-from ..compared.adapt import adapted, id_array
-from ..compared.digest import digests
+from ..compared.adapt import adapted
 from ..compared.earlier import earlier_frames
-from ..compared.rows import chosen, each_result, extract
+from ..compared.rows import each_result, extract
 from ..duplicates import Duplicates
 from ..evidence.pairs import Pairs
-from .files import Opener, Reference, Refused, references
-from .reader import TOLD, Reader, values
+from .files import Opener
+from .hashed import ExtractMedia, StampMedia
+from .pixels import need_pillow
+from .reader import TOLD
 
 
 class MediaWarning(UserWarning):
@@ -44,6 +41,87 @@ class MediaDuplicates(Duplicates):
         return pd.DataFrame(told, columns=["id", "path", "reason"])
 
 
+def media(
+    df: Any,
+    *,
+    columns: str | Sequence[str] = ("images", "videos"),
+    root: str | Path | None = None,
+    pixels: bool = True,
+    text: TextView | None = None,
+    remote: bool = False,
+    storage_options: Mapping[str, Any] | None = None,
+    against: Any = None,
+) -> MediaDuplicates:
+    """Find rows whose images and videos are the same.
+
+    Two rows are duplicates when all their media are, one after the other and column by column.
+    Rows without media are not compared.
+
+    Parameters
+    ----------
+    df : Dask or pandas DataFrame
+        Live rows with media are compared.
+    columns : str or sequence of str
+        Where media are: columns of the frame, or fields of the records that
+        :func:`datamerge.read` has put into ``meta``; ``messages`` stands for the images and
+        videos among the parts of messages. A value is a path, bytes, a ``data:`` url, a dict with
+        ``bytes`` or ``path`` as Hugging Face data sets hold them, or a list of those.
+    root : str or path, optional
+        The folder that paths are relative to. Nothing outside it is opened then: absolute paths,
+        ``..`` and links that lead out are refused. By default paths are taken as they are: any
+        file may be read (its content is hashed, and goes nowhere).
+    pixels : bool
+        Compare images by their pixels, turned as their EXIF data say: the same picture as PNG and
+        as WebP, or with other metadata, is the same. It needs Pillow, the extra ``media``. Videos,
+        animations, and files Pillow does not know are compared byte for byte.
+    text : {"chat", "prompt", "response"} or column name, optional
+        The text that must agree as well, but for case and white space. By default it is ignored:
+        the same image with another question is a duplicate.
+    remote : bool
+        Fetch media that urls (http, s3, …) stand for. Data sets come from strangers: this lets
+        them choose what your machine asks for.
+    storage_options : mapping, optional
+        Passed to fsspec for ``root`` and urls.
+    against : DataFrame, folder of an output, or list of those, optional
+        Earlier rows that are compared too, always stay, and come before all others; their
+        paths are relative to ``root`` too.
+
+    Returns
+    -------
+    MediaDuplicates
+        Lazy. Media that are missing or cannot be read (damaged, or of more than 67 million
+        pixels) are listed in ``unreadable``, and their rows have no duplicates.
+
+    Warns
+    -----
+    MediaWarning
+        Media could not be read, or there were none.
+
+    Raises
+    ------
+    ImportError
+        ``pixels`` without Pillow.
+
+    Examples
+    --------
+    >>> import pandas as pd, datamerge as dm
+    >>> pets = pd.DataFrame({"images": [[b"cat"], [b"dog"], b"cat"]})
+    >>> dm.dedup.media(pets, pixels=False).decisions()[["id", "witness"]].values.tolist()
+    [[2, 0]]
+    """
+    names = (columns,) if isinstance(columns, str) else tuple(columns)
+    if "meta" not in df.columns and not set(names) & set(df.columns):
+        known = ", ".join(map(str, df.columns))
+        raise ValueError(f"the frame has none of the columns {', '.join(names)}; it has {known}")
+    if text is not None:
+        readable(text, df.columns)
+    if pixels:
+        need_pillow()
+    opener = Opener(None if root is None else str(root), remote, dict(storage_options or {}))
+    finder: Any = Media(names, opener, pixels, text)
+    return MediaDuplicates(df, finder, 1.0, against=against)
+
+
 @dataclass(frozen=True)
 class Media:
     """Rows whose media have the same content, or the same pixels, one after the other."""
@@ -59,14 +137,19 @@ class Media:
 
     def stamp(self, df: Any, against: Any = None) -> str:
         """Sizes and times of all files, whatever the order of rows."""
-        work = StampMedia(self)
+        work = StampMedia(self.columns, self.opener)
         frames = [adapted(df), *earlier_frames(against)]
         total = sum(stamp for frame in frames for stamp in each_result(frame, work, stage="stat"))
         return f"{total % 2**64:016x}"
 
     def find(self, df: Any, folder: Path, against: Any = None) -> Any:
         """Hash all media and keep which rows have the same; returns the frame to mark."""
-        kept, rows = extract(df, ExtractMedia(self), stage="media", against=against)
+        kept, rows = extract(
+            df,
+            ExtractMedia(self.columns, self.opener, self.pixels, self.text),
+            stage="media",
+            against=against,
+        )
         unreadable = sorted((one for note in rows.notes for one in note["unreadable"]), key=str)
         count = sum(note["count"] for note in rows.notes)
         read = sum(note["read"] for note in rows.notes)
@@ -111,75 +194,3 @@ class Media:
             "datamerge": __version__,
             **self.arguments(1.0),
         }
-
-
-@dataclass(frozen=True)
-class StampMedia:
-    """Partition function: a number that changes when a file does that a live row refers to."""
-
-    finder: Media
-
-    def __call__(self, part: pd.DataFrame, number: int) -> int:
-        alive = chosen(part, part[audit.REASON].isna().to_numpy(dtype=bool))
-        total = 0
-        for name in self.finder.columns:
-            for value in values(alive, name):
-                total += sum(map(self._one, _references_or_none(value)))
-        return total % 2**64
-
-    def _one(self, reference: Reference) -> int:
-        if isinstance(reference, bytes):
-            return 0
-        stamp = self.finder.opener.stamp(reference)
-        return (
-            xxhash.xxh3_64_intdigest(f"{stamp} {reference}".encode(errors="surrogatepass"))
-            if stamp
-            else 0
-        )
-
-
-def _references_or_none(value: Any) -> list[Reference]:
-    try:
-        return list(references(value))
-    except Refused:
-        return []
-
-
-@dataclass(frozen=True)
-class ExtractMedia:
-    """Partition function: the live rows with media, and the hash of what these are."""
-
-    finder: Media
-
-    def __call__(self, part: pd.DataFrame, number: int) -> dict[str, Any]:
-        alive = chosen(part, part[audit.REASON].isna().to_numpy(dtype=bool))
-        reader = Reader(self.finder.opener, self.finder.pixels)
-        found = reader.digests(alive, self.finder.columns)
-        present = np.array([digest is not None for digest in found], bool)
-        rows = chosen(alive, present) if len(alive) else alive
-        media = [digest for digest in found if digest is not None]
-        digest = np.frombuffer(b"".join(media), np.uint64).reshape(-1, 2)
-        return {
-            "id": id_array(rows["id"]),
-            "source": strings(rows["source"]),
-            "chars": self._chars(rows),
-            "digest": self._with_text(rows, digest),
-            "place": np.column_stack([np.full(len(rows), number), np.arange(len(rows))]),
-            "alive": {str(k): int(n) for k, n in alive["source"].value_counts().items()},
-            "note": reader.note(),
-        }
-
-    def _chars(self, rows: pd.DataFrame) -> np.ndarray:
-        """The length of the text beside the media, for those who keep the longest."""
-        if not {"messages", "text"} & set(rows.columns):
-            return np.zeros(len(rows), np.int64)
-        texts = pc.fill_null(view(rows, self.finder.text or "chat"), "")
-        return pc.utf8_length(texts).to_numpy()
-
-    def _with_text(self, rows: pd.DataFrame, media: np.ndarray) -> np.ndarray:
-        if self.finder.text is None:
-            return media
-        texts = digests(pc.fill_null(view(rows, self.finder.text), ""), "loose")
-        both = np.concatenate([media, texts], axis=1)
-        whole = [xxhash.xxh3_128_digest(row.tobytes()) for row in both]
-        return np.frombuffer(b"".join(whole), np.uint64).reshape(-1, 2)

@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 from ... import audit
 from ..._arrays import strings
 from ...text import TextView, view
-from ..compared.rows import has_text, normalised
+from ..compared.digest import buffers, normalised
+from ..compared.rows import has_text
 from . import stored
 
 if TYPE_CHECKING:
@@ -63,12 +64,12 @@ class Shingling:
     def sets(self, texts: pa.LargeStringArray) -> Sets:
         """The shingle set of each text; a text of fewer units than n is one shingle."""
         run = _kernels()
-        data, offsets = _buffers(texts)
+        data, offsets = buffers(texts)
         plain = run.is_plain(data, offsets, _plain_table())
         if not plain.all():
             odd = pa.array(~plain)
             texts = pc.replace_with_mask(texts, odd, normalised(texts.filter(odd)))
-            data, offsets = _buffers(texts)
+            data, offsets = buffers(texts)
         lengths = np.diff(offsets)
         by_words = self.unit == "word"
         most = ((lengths + 1) // 2 if by_words else lengths).sum()
@@ -95,15 +96,6 @@ def _plain_table() -> np.ndarray:
     for first, last in PLAIN:
         table[first : last + 1] = True
     return table
-
-
-def _buffers(texts: pa.LargeStringArray) -> tuple[np.ndarray, np.ndarray]:
-    """The UTF-8 bytes and the offsets of each text in them, without a copy."""
-    _, offsets, data = texts.buffers()
-    if data is None:
-        return np.zeros(0, np.uint8), np.zeros(len(texts) + 1, np.int64)
-    where = np.frombuffer(offsets, np.int64)[texts.offset : texts.offset + len(texts) + 1]
-    return np.frombuffer(data, np.uint8), where
 
 
 @dataclass(frozen=True)
@@ -136,3 +128,12 @@ class Shingle:
             "place": np.column_stack([np.full(len(rows), number), np.arange(len(rows))]),
             "alive": {str(k): int(n) for k, n in alive["source"].value_counts().items()},
         }
+
+
+def shingling(ngram: int, unit: Unit) -> Shingling:
+    """The shingling that is asked for, if there is one."""
+    if unit not in ("word", "character"):
+        raise ValueError(f"unit={unit!r}; it is one of word, character")
+    if ngram < 1:
+        raise ValueError(f"ngram={ngram}; a shingle is at least one {unit}")
+    return Shingling(int(ngram), unit)
