@@ -36,6 +36,12 @@ def string_column(values: pa.Array | list[str | None], index: pd.Index) -> pd.Se
     return pd.Series(STRING.__from_arrow__(array), index=index)
 
 
+def joined(*pieces: str | pa.Array) -> pa.Array:
+    """Strings and columns of strings put together, row by row; null where one of them is."""
+    scalars = [pa.scalar(p, pa.large_string()) if isinstance(p, str) else p for p in (*pieces, "")]
+    return pc.binary_join_element_wise(*scalars)
+
+
 @dataclass(frozen=True)
 class Turns:
     """The chats of a partition, flat: turn ``i`` of row ``r`` is at ``offsets[r] + i``.

@@ -30,10 +30,13 @@ class Verdict:
         One for each live row, in their order.
     columns : mapping of name to values
         Columns to add, each with a value for each live row; missing in the rows marked before.
+    reasons : Arrow array of strings, optional
+        The ``drop_reason`` of each that goes, where that is not one for all.
     """
 
     details: list[str | None] | pa.Array
     columns: Mapping[str, Any] = field(default_factory=dict)
+    reasons: pa.Array | None = None
 
 
 Judge = Callable[[pd.DataFrame], "Verdict | list[str | None] | pa.Array"]
@@ -140,7 +143,8 @@ def marked(part: pd.DataFrame, judge: Judge, reason: str) -> pd.DataFrame:
     for name, values in verdict.columns.items():
         part[name] = values if everyone else _spread(values, alive, part, name)
     details = pa.array(verdict.details, pa.large_string())
-    reasons = pc.if_else(details.is_valid(), reason, pa.scalar(None, pa.large_string()))
+    given = reason if verdict.reasons is None else verdict.reasons
+    reasons = pc.if_else(details.is_valid(), given, pa.scalar(None, pa.large_string()))
     part[REASON] = _fill(part[REASON], reasons, alive)
     part[DETAIL] = _fill(part[DETAIL], details, alive)
     return part

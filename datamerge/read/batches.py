@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from .._arrays import joined
 from ..schema import Schema
-from .columnar import joined, read_columns
+from .columnar import read_columns
 from .records import SCHEMA, Broken, Item, Rows, shown
 
 ROWS = 1 << 20  # in a batch

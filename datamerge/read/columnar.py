@@ -14,7 +14,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .._arrays import MESSAGES, messages_array
+from .._arrays import MESSAGES, joined, messages_array
 from ..schema import RecordError, Schema
 from ..schema.extras import KEY
 from ..schema.meta import dump
@@ -80,12 +80,6 @@ def _plain(column: pa.Array) -> pa.Array:
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     return column.cast(_TEXT) if column.type == pa.string() else column
-
-
-def joined(*pieces: str | pa.Array) -> pa.Array:
-    """Strings and columns of strings put together, row by row; null where one of them is."""
-    scalars = [pa.scalar(p, _TEXT) if isinstance(p, str) else p for p in (*pieces, "")]
-    return pc.binary_join_element_wise(*scalars)
 
 
 def _is_text(column: pa.Array | None) -> bool:

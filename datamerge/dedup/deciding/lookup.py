@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,8 +15,10 @@ import pyarrow.feather as feather
 import xxhash
 
 from ... import audit, workdir
-from ..._arrays import strings
+from ..._arrays import joined, one_chunk, strings
 from .by_hand import BY_HAND
+
+_TEXT = pa.large_string()
 
 
 def save(path: Path, table: pa.Table) -> None:
@@ -63,9 +64,12 @@ class Marker:
     says: tuple[Says, ...]
 
     def __call__(self, part: pd.DataFrame) -> pd.DataFrame:
-        for reason in dict.fromkeys(one.reason for one in self.says):
-            part = audit.marked(part, _Details(self, reason), reason)
-        return part
+        return audit.marked(part, self._judge, self.says[0].reason)
+
+    def _judge(self, alive: pd.DataFrame) -> audit.Verdict:
+        rows, told = _found(self.path, strings(alive["id"]))
+        details, reasons = (_spread(a, rows, len(alive)) for a in _worded(told, self.says))
+        return audit.Verdict(details, reasons=reasons)
 
     def __dask_tokenize__(self) -> tuple[Any, ...]:
         # The name tells what was decided, and of what; where the work directory is does not matter.
@@ -73,44 +77,47 @@ class Marker:
         return ("Marker", Path(self.path).name, told)
 
 
-@dataclass(frozen=True)
-class _Details:
-    marker: Marker
-    reason: str
-
-    def __call__(self, alive: pd.DataFrame) -> pa.Array:
-        if not len(alive):
-            return pa.nulls(0, pa.large_string())
-        says = self.marker.says
-        details: list[str | None] = [None] * len(alive)
-        for row, one in _found(self.marker.path, strings(alive["id"])):
-            if says[one["layer"]].reason == self.reason:
-                details[row] = _detail(one, says[one["layer"]])
-        return pa.array(details, pa.large_string())
-
-
-def _found(path: str, ids: pa.LargeStringArray) -> Any:
-    """The rows that were decided to go, each with what was decided."""
+def _found(path: str, ids: pa.LargeStringArray) -> tuple[np.ndarray, pa.Table]:
+    """Which rows were decided to go, and what was decided of each."""
     keys, known, table = _decisions(path)
-    if not len(keys):
-        return ()
-    wanted = hashed(ids)
-    where = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    rows = np.flatnonzero(keys[where] == wanted)
-    same = pc.equal(known.take(pa.array(where[rows])), ids.take(pa.array(rows)))
-    rows = rows[pc.fill_null(same, False).to_numpy(zero_copy_only=False)]
-    told = table.take(pa.array(where[rows])).drop_columns(["id", "key"]).to_pylist()
-    return zip(rows.tolist(), told, strict=True)
+    rows = where = np.zeros(0, np.int64)
+    if len(keys) and len(ids):
+        wanted = hashed(ids)
+        near = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+        rows = np.flatnonzero(keys[near] == wanted)
+        same = pc.equal(known.take(pa.array(near[rows])), ids.take(pa.array(rows)))
+        rows = rows[pc.fill_null(same, False).to_numpy(zero_copy_only=False)]
+        where = near[rows]
+    return rows, table.take(pa.array(where))
 
 
-def _detail(one: Mapping[str, Any], says: Says) -> str:
-    if one["how"] == BY_HAND:
+def _worded(told: pa.Table, says: tuple[Says, ...]) -> tuple[pa.Array, pa.Array]:
+    """The detail and the reason of each removal."""
+    layers = told["layer"].to_numpy()
+    columns = told["how"].to_pylist(), told["score"].to_pylist(), layers.tolist()
+    opening = [_opening(how, score, says[at]) for how, score, at in zip(*columns, strict=True)]
+    places = pa.array([f", in {one.place}" for one in says], _TEXT).take(pa.array(layers))
+    closing = pc.if_else(one_chunk(told["against"]), places, pa.scalar("", _TEXT))
+    following = joined(_texts(told["witness"]), closing)  # null: by hand, and nothing follows
+    details = joined(pa.array(opening, _TEXT), pc.fill_null(following, ""))
+    return details, pa.array([one.reason for one in says], _TEXT).take(pa.array(layers))
+
+
+def _opening(how: str, score: float | None, says: Says) -> str:
+    """What stands before the witness."""
+    if how == BY_HAND:
         return BY_HAND
-    score, place = one["score"], f", in {says.place}" if one["against"] else ""
-    if one["how"] == "exact":
-        return f"same text as {one['witness']}{place}"
+    if how == "exact":
+        return "same text as "
     if says.word.startswith("same "):
-        return f"{says.word} as {one['witness']}{place}"
+        return f"{says.word} as "
     if score is None or score != score:
-        return f"connected to {one['witness']}{place}"
-    return f"{says.word} {score:.6f} to {one['witness']}{place}"
+        return "connected to "
+    return f"{says.word} {score:.6f} to "
+
+
+def _spread(values: pa.Array, rows: np.ndarray, length: int) -> pa.Array:
+    """The values at these rows of so many; the others are null."""
+    chosen = np.zeros(length, bool)
+    chosen[rows] = True
+    return pc.replace_with_mask(pa.nulls(length, _TEXT), pa.array(chosen), values)
