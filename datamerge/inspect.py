@@ -6,25 +6,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
+from .explore import run
+from .explore.entry import known, records
 from .terminal import safe
-from .write import Tally
-
-
-def load(out: str | Path) -> Tally:
-    """The tally of a finished run, from its ``ledger.json``."""
-    path = Path(out) / "ledger.json"
-    try:
-        ledger = orjson.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise FileNotFoundError(
-            f"{out}: no ledger.json; not the output of a finished run"
-        ) from None
-    return Tally.from_dict(str(out), ledger)
 
 
 def describe(out: str | Path, *, examples: int = 3) -> Iterator[str]:
@@ -37,43 +24,35 @@ def describe(out: str | Path, *, examples: int = 3) -> Iterator[str]:
     examples : int
         How many rows to show of each reason.
     """
-    tally = load(out)
+    tally = run.tally(str(out))
     yield str(tally)
-    for reason, rows in tally.total["removed"].items():
+    reasons = tally.total["removed"]
+    found = run.examples(str(out), reasons, each=examples)
+    for reason, rows in reasons.items():
         yield f"\n{reason}: {rows:,} rows"
-        if rows:
-            yield from _removed(Path(out), reason, examples)
+        for row in records(found[reason]) if reason in found else ():
+            yield from _removed(row)
     if tally.total["malformed"]:
         yield f"\nmalformed: {tally.total['malformed']:,} records"
-        yield from _malformed(Path(out), examples)
+        for record in run.malformed(str(out), each=examples):
+            yield from _malformed(record)
 
 
-def _removed(out: Path, reason: str, examples: int) -> Iterator[str]:
-    removed = ds.dataset(out / "removed", format="parquet")
-    table = removed.head(examples, filter=pc.field("drop_reason") == reason)
-    for row in table.to_pylist():
-        yield f"  {safe(row['id'])}"
-        yield f"    why:  {safe(row['drop_detail'] or '', 200)}"
-        yield f"    what: {safe(_said(row), 200)}"
+def _removed(row: Mapping[str, Any]) -> Iterator[str]:
+    yield f"  {safe(row['id'])}"
+    yield f"    why:  {safe(known(row, 'drop_detail') or '', 200)}"
+    yield f"    what: {safe(_said(row), 200)}"
 
 
 def _said(row: Mapping[str, Any]) -> str:
-    turns = row.get("messages") or []
-    return row.get("text") or " | ".join(f"{t['role']}: {t['content']}" for t in turns)
+    turns = known(row, "messages")
+    said = [] if turns is None else [f"{turn['role']}: {turn['content']}" for turn in turns]
+    return known(row, "text") or " | ".join(said)
 
 
-def _malformed(out: Path, examples: int) -> Iterator[str]:
-    shown = 0
-    for path in sorted((out / "malformed").glob("*.jsonl")):
-        with path.open("rb") as file:
-            for line in file:
-                if shown == examples:
-                    return
-                record = orjson.loads(line)
-                yield f"  {safe(record['id'])}: {safe(record['reason'], 200)}"
-                raw = record.get("raw", record.get("raw_base64", ""))
-                yield f"    raw:  {safe(str(raw), 200)}"
-                shown += 1
+def _malformed(record: Mapping[str, Any]) -> Iterator[str]:
+    yield f"  {safe(record['id'] or 'no id')}: {safe(record['reason'] or '', 200)}"
+    yield f"    raw:  {safe(record['raw'], 200)}"
 
 
 def removed(out: str | Path) -> pa.Table:

@@ -61,7 +61,7 @@ class Page(HTMLParser):
         found = {(tag, "", None) for tag, _ in self.elements}
         for tag, attributes in self.elements:
             for name, value in attributes.items():
-                number = value is None or not value.strip("-0123456789. MCVZ")
+                number = value is None or not value.strip("-0123456789. MCVZmh")
                 found.add((tag, name, None if number else value))
         return found
 
@@ -72,3 +72,41 @@ class Page(HTMLParser):
     def named(self, name: str) -> int:
         """How many elements of this name there are."""
         return sum(tag == name for tag, _ in self.elements)
+
+
+# Text and what is behind it: the contrast each pair has, the least first.
+CONTRAST = """() => {
+  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const rgba = (colour) => {
+    canvas.clearRect(0, 0, 1, 1);
+    canvas.fillStyle = colour;
+    canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data];
+  };
+  const light = (colour) => {
+    const [r, g, b] = colour.slice(0, 3).map((c) => c / 255)
+      .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const over = (upper, lower) =>
+    [0, 1, 2].map((at) => (upper[at] * upper[3] + lower[at] * (255 - upper[3])) / 255);
+  const ground = (element) => {
+    if (!element) return [255, 255, 255];
+    const colour = rgba(getComputedStyle(element).backgroundColor);
+    return colour[3] === 255 ? colour.slice(0, 3) : over(colour, ground(element.parentElement));
+  };
+  const found = [];
+  for (const element of document.querySelectorAll(":is(.dm-explore, .dm-widget) *")) {
+    const own = [...element.childNodes].some((n) => n.nodeType === 3 && n.data.trim());
+    const skipped = ["STYLE", "SCRIPT", "OPTION", "title"].includes(element.tagName);
+    if (!own || skipped || !element.checkVisibility({ opacityProperty: true })) continue;
+    if (element.closest(":disabled")) continue;  // what cannot be used need not stand out
+    const style = getComputedStyle(element);
+    const behind = ground(element);
+    const ink = over(rgba(element instanceof SVGElement ? style.fill : style.color), behind);
+    const [a, b] = [light(ink), light(behind)].sort((x, y) => y - x);
+    const name = element.className?.baseVal ?? element.className;
+    found.push([(a + 0.05) / (b + 0.05), `${element.tagName}.${name}: ${element.textContent.slice(0, 40)}`]);
+  }
+  return found.sort((x, y) => x[0] - y[0]);
+}"""  # noqa: E501

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from frames import make_frame
-from pages import HOSTILE
+from pages import CONTRAST, HOSTILE
 
 import datamerge as dm
 from datamerge._arrays import STRING
@@ -103,6 +103,16 @@ def pretty() -> pd.DataFrame:
     df["meta"] = pd.array(['{"model": "m-1", "rating": 5}'] * 12, STRING)
     df.loc[4, ["drop_reason", "drop_detail"]] = ["language", "ar 0.99"]
     return dm.filters.phrases(df, "refusals")
+
+
+class Still:
+    """What is left of a widget without a kernel."""
+
+    def __init__(self, widget: Any):
+        self._page = widget._repr_mimebundle_()[0]["text/html"]
+
+    def _repr_html_(self) -> str:
+        return self._page
 
 
 @pytest.fixture(scope="module")
@@ -271,45 +281,17 @@ def test_the_ledger_opens_its_examples_without_scripts(show, written):
 
 THEMES = [("light", ""), ("dark", 'style="background: #111"')]
 
-# Text and what is behind it: the contrast each pair has, the least first.
-CONTRAST = """() => {
-  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-  const rgba = (colour) => {
-    canvas.clearRect(0, 0, 1, 1);
-    canvas.fillStyle = colour;
-    canvas.fillRect(0, 0, 1, 1);
-    return [...canvas.getImageData(0, 0, 1, 1).data];
-  };
-  const light = ([r, g, b]) => {
-    const [x, y, z] = [r, g, b].map((c) => c / 255)
-      .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
-    return 0.2126 * x + 0.7152 * y + 0.0722 * z;
-  };
-  const ground = (element) => {
-    for (let e = element; e; e = e.parentElement) {
-      const colour = rgba(getComputedStyle(e).backgroundColor);
-      if (colour[3] === 255) return colour;
-    }
-    return [255, 255, 255, 255];
-  };
-  const found = [];
-  for (const element of document.querySelectorAll(".dm-explore *")) {
-    const own = [...element.childNodes].some((n) => n.nodeType === 3 && n.data.trim());
-    if (!own || !element.checkVisibility() || ["STYLE", "SCRIPT", "title"].includes(element.tagName)) continue;
-    const style = getComputedStyle(element);
-    const ink = rgba(element instanceof SVGElement ? style.fill : style.color);
-    const [a, b] = [light(ink), light(ground(element))].sort((x, y) => y - x);
-    found.push([(a + 0.05) / (b + 0.05), `${element.tagName}.${element.className?.baseVal ?? element.className}`]);
-  }
-  return found.sort((x, y) => x[0] - y[0]);
-}"""  # noqa: E501
 
-
-@pytest.fixture(params=["preview", "ledger", "stats"])
+@pytest.fixture(params=["preview", "ledger", "stats", "map"])
 def shown(request, written):
     df, tally = written
-    made = {"preview": lambda: dm.explore.preview(pretty()), "ledger": lambda: tally}
-    return request.param, made.get(request.param, lambda: dm.explore.stats(df))()
+    made = {
+        "preview": lambda: dm.explore.preview(pretty()),
+        "ledger": lambda: tally,
+        "stats": lambda: dm.explore.stats(df),
+        "map": lambda: Still(dm.explore.map(df, color="reason")),
+    }
+    return request.param, made[request.param]()
 
 
 @pytest.mark.parametrize(("theme", "body"), THEMES)

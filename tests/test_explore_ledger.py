@@ -10,7 +10,7 @@ from frames import BACKENDS, make_frame
 from pages import HOSTILE, Page
 
 import datamerge as dm
-from datamerge.explore import removed
+from datamerge.explore import run
 from datamerge.explore.flow import OUTCOMES, SOURCES, flow_of, percent, svg
 
 SAMPLE = Path(dm.__path__[0]) / "assets" / "sample"
@@ -81,7 +81,7 @@ def test_the_bands_are_as_wide_as_their_rows(written):
 def test_examples_are_a_click_away_and_say_why(written):
     html = written._repr_html_()
     for reason, rows in written.total["removed"].items():
-        shown = min(rows, removed.EACH)
+        shown = min(rows, run.EACH)
         opened = html.split(f"<summary>{reason}: {shown} of ")[1].split("</details><details")[0]
         assert opened.count("dm-witness") >= shown
     assert "<mark>" in html
@@ -135,7 +135,7 @@ def test_a_folder_that_is_gone_is_told_and_the_numbers_stay(tmp_path):
 
 
 def test_examples_are_the_first_of_each_reason(written):
-    found = removed.examples(written.path, written.total["removed"], each=2)
+    found = run.examples(written.path, written.total["removed"], each=2)
     parts = sorted((Path(written.path) / "removed").glob("*.parquet"))
     import pandas as pd
 
@@ -147,18 +147,18 @@ def test_examples_are_the_first_of_each_reason(written):
 
 
 def test_no_more_is_read_than_a_limit(written, monkeypatch):
-    monkeypatch.setattr(removed, "GROUPS", 1)
-    found = removed.examples(written.path, {"nowhere": 5, **written.total["removed"]})
+    monkeypatch.setattr(run, "GROUPS", 1)
+    found = run.examples(written.path, {"nowhere": 5, **written.total["removed"]})
     assert "nowhere" not in found
-    assert sum(map(len, found.values())) <= removed.EACH * len(written.total["removed"])
+    assert sum(map(len, found.values())) <= run.EACH * len(written.total["removed"])
 
 
 def test_a_malformed_record_without_end_is_not_read_to_it(tmp_path, monkeypatch):
     (tmp_path / "malformed").mkdir()
     long, fine = '{"id":"a#0","raw":"' + "x" * 5000 + '"}', '{"id":"a#1","reason":"r","raw":"y"}'
     (tmp_path / "malformed" / "part-00000.jsonl").write_text(f"{long}\n{fine}\n")
-    monkeypatch.setattr(removed, "LINE", 1000)
-    first, second = removed.malformed(str(tmp_path))
+    monkeypatch.setattr(run, "LINE", 1000)
+    first, second = run.malformed(str(tmp_path))
     assert first["id"] is None
     assert len(first["raw"]) == 1000
     assert second == {"id": "a#1", "reason": "r", "raw": "y"}

@@ -60,6 +60,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+CARD = ".dm-widget, .dm-explore"  # what a widget or a page of ours stands on
 WAIT = 20_000  # milliseconds; machines that run tests may be busy
 
 # Set before Solara is imported: it calls home, fetches from a CDN and writes to the home folder.
@@ -179,7 +180,7 @@ class Shown:
     def picture(self, name: str) -> None:
         """Of the widget alone."""
         PICTURES.mkdir(exist_ok=True)
-        self.page.locator(".dm-widget").screenshot(path=PICTURES / f"{name}.png")
+        self.page.locator(CARD).screenshot(path=PICTURES / f"{name}.png")
 
 
 @pytest.fixture(scope="module")
@@ -236,7 +237,7 @@ def shown(solara_address: str, new_page: Callable[..., Any]) -> Iterator[Callabl
         page = new_page(**window)
         page.goto(f"{solara_address}/?id={name}")
         # Solara's page fades in under a sheet that swallows the pointer: wait till it is gone.
-        page.locator(".dm-widget").click(trial=True)
+        page.locator(CARD).first.click(trial=True)
         assert asked.done.wait(WAIT / 1000)
         return Shown(page, asked)
 

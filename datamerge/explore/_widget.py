@@ -21,7 +21,10 @@ def anywidget() -> Any:
     return found
 
 
+_FIRST = {"js": ("widget.js",), "css": ("theme.css", "widget.css")}
+
+
 def source(*names: str) -> str:
-    """Files of script or style as the one text a front end loads; ``widget`` comes first."""
+    """Files of script or style as the one text a front end loads; the shared ones come first."""
     ending = names[0].rpartition(".")[2]
-    return "\n".join(static(name) for name in (f"widget.{ending}", *names))
+    return "\n".join(static(name) for name in (*_FIRST[ending], *names))

@@ -15,6 +15,7 @@ import traitlets
 
 from ._widget import source
 from .escape import short, unmarked
+from .map_page import page
 from .map_points import EXCERPT, Points
 
 CHUNK = 100_000  # points to a message: half a megabyte
@@ -34,8 +35,21 @@ class Map(anywidget.AnyWidget):
         How many rows are on the map, and how many the frame has.
     """
 
-    _esm = source("map.cloud.js", "map.legend.js", "map.table.js", "map.keys.js", "map.js")
-    _css = source("map.css")
+    _esm = source(
+        "map.cloud.js",
+        "map.paint.js",
+        "map.plane.js",
+        "map.selection.js",
+        "map.overlay.js",
+        "map.legend.js",
+        "map.table.js",
+        "map.tip.js",
+        "map.tools.js",
+        "map.pointer.js",
+        "map.keys.js",
+        "map.js",
+    )
+    _css = source("hues.css", "map.css")
 
     _about = traitlets.Dict().tag(sync=True)
     _hidden = traitlets.List(traitlets.Int()).tag(sync=True)
@@ -77,6 +91,13 @@ class Map(anywidget.AnyWidget):
 
     def __repr__(self) -> str:
         return self._about["summary"]
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        """The widget, and a page for those who show none and for when the kernel is gone."""
+        shown = super()._repr_mimebundle_(**kwargs)
+        data, *metadata = shown if isinstance(shown, tuple) else (shown or {},)
+        still = page(self._points, self._positions, self._codes, self._about)
+        return {**data, "text/plain": repr(self), "text/html": str(still)}, *metadata
 
     @traitlets.validate("selection")
     def _as_ids(self, proposal: dict[str, Any]) -> tuple[Any, ...]:

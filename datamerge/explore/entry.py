@@ -28,15 +28,15 @@ def entry(row: Mapping[str, Any], most: int) -> dict[str, Any]:
         ``turns`` (each with ``role``, ``pieces``, ``calls``, ``more``), ``skipped`` turns,
         ``document`` (pieces) and ``fields`` (name and pieces of everything else).
     """
-    detail = _known(row, "drop_detail")
+    detail = known(row, "drop_detail")
     match = match_of(detail)
-    document = _known(row, "text")
+    document = known(row, "text")
     turns, skipped = _turns(row.get("messages"), most, match)
     return {
-        "id": _short(_known(row, "id"), ID),
-        "source": _short(_known(row, "source"), NAME),
-        "tokens": _known(row, "tokens"),
-        "reason": _short(_known(row, "drop_reason"), NAME),
+        "id": _short(known(row, "id"), ID),
+        "source": _short(known(row, "source"), NAME),
+        "tokens": known(row, "tokens"),
+        "reason": _short(known(row, "drop_reason"), NAME),
         "detail": _short(detail, DETAIL),
         "turns": turns,
         "skipped": skipped,
@@ -50,7 +50,8 @@ def records(rows: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
 
 
-def _known(row: Mapping[str, Any], name: str) -> Any:
+def known(row: Mapping[str, Any], name: str) -> Any:
+    """What a row has in a column; None where it has nothing, or there is no such column."""
     value = row.get(name)
     return None if value is None or (pd.api.types.is_scalar(value) and pd.isna(value)) else value
 
@@ -134,12 +135,12 @@ def _fields(row: Mapping[str, Any], most: int) -> list[tuple[str, list[Piece]]]:
     """The record's other fields, and the columns that steps have added."""
     told = []
     for name in row:
-        value = _known(row, name)
+        value = known(row, name)
         if value is None or name in MARKS:
             continue
         written = f"{value:.4g}" if isinstance(value, float) else str(value)
         told.append((short(str(name), NAME), _code(written, most)))
-    meta = _known(row, "meta")
+    meta = known(row, "meta")
     if meta is not None and meta != "{}":
         told.append(("meta", _code(_indented(str(meta)), most)))
     return told[:40]

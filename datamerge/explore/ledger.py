@@ -6,14 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pandas as pd
 
 from .. import audit
 from ..audit import REASON
 from ..write.ledger import Tally, ledger_of
 from ..write.parts import tally_of
-from . import removed
+from . import run
 from .gather import columns, gather
 from .ledger_page import Examples, page
 from .sample import Draw, without_key
@@ -54,21 +53,8 @@ def ledger(of: Any) -> Ledger:
     if isinstance(of, Tally):
         return Ledger(of)
     if isinstance(of, str | Path):
-        return Ledger(_load(str(of)))
+        return Ledger(run.tally(str(of)))
     return _of_frame(of)
-
-
-def _load(path: str) -> Tally:
-    import fsspec
-
-    fs, root_ = fsspec.core.url_to_fs(path)
-    try:
-        found = orjson.loads(fs.cat_file(f"{root_}/ledger.json"))
-    except FileNotFoundError:
-        raise FileNotFoundError(
-            f"{path}: no ledger.json; not the output of a finished run"
-        ) from None
-    return Tally.from_dict(path, found)
 
 
 @dataclass(frozen=True)
@@ -119,4 +105,4 @@ def _merge(summaries: list[Summary]) -> Summary:
 
 
 def _draw(reason: str) -> Draw:
-    return Draw(removed.EACH, 0, reasons=(reason,))
+    return Draw(run.EACH, 0, reasons=(reason,))

@@ -9,7 +9,7 @@ import orjson
 import pandas as pd
 
 from ..audit import MALFORMED
-from . import removed
+from . import run
 from .bubbles import article
 from .entry import NAME, records
 from .escape import Markup, short
@@ -48,6 +48,7 @@ def page(tally: Tally, examples: Examples | None = None) -> str:
             shown,
             kind="ledger",
             label="Ledger",
+            styles=["flow.css"],
         )
 
     return fitted(render)
@@ -121,11 +122,11 @@ def _examples(tally: Tally, given: Examples | None) -> Iterator[Markup]:
     gone = {reason: rows for reason, rows in tally.total["removed"].items() if rows}
     wanted = dict(list(gone.items())[:40])
     if given is None:
-        given, problem = _read(lambda: removed.examples(tally.path, wanted), {})
-        broken, also = _read(lambda: removed.malformed(tally.path), [])
+        given, problem = _read(lambda: run.examples(tally.path, wanted), {})
+        broken, also = _read(lambda: run.malformed(tally.path), [])
     else:
         broken, problem, also = [], None, None
-    most = min(EXAMPLE_BYTES, 500_000 // max(removed.EACH * len(wanted), 1))
+    most = min(EXAMPLE_BYTES, 500_000 // max(run.EACH * len(wanted), 1))
     for reason, rows in wanted.items():
         frame = given.get(reason)
         if frame is not None and len(frame):

@@ -56,9 +56,11 @@ def _attribute(key: str, value: Attribute) -> str:
     return f" {name}" if value is True else f' {name}="{escape(str(value))}"'
 
 
-def root(*content: Content, kind: str, label: str, script: str | None = None) -> Markup:
+def root(
+    *content: Content, kind: str, label: str, styles: Iterable[str] = (), script: str | None = None
+) -> Markup:
     """What a notebook is given: one element with its own style, and a script if there is one."""
-    inner = [tag("style", static("explore.css"), static("flow.css")), *content]
+    inner = [tag("style", *map(static, ("theme.css", "explore.css", *styles))), *content]
     if script:
         inner.append(tag("script", static(script)))
     return tag("section", *inner, class_=f"dm-explore dm-{kind}", aria_label=label)
@@ -73,7 +75,7 @@ def fitted(render: Callable[[int], Markup]) -> Markup:
     return root(tag("p", "This is too large to be shown."), kind="none", label="Too large")
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=32)
 def static(name: str) -> Markup:
     """A file of style or script, as it is put into the page."""
     return Markup(STATIC.joinpath(name).read_text(encoding="utf-8").strip())

@@ -1,4 +1,4 @@
-// The points: where they lie, which are near, which are inside; and painting them.
+// The points: where they lie, which are near, which are inside.
 
 const LAST = 65535;
 const CELLS = 128; // to a side of the grid that finds what is near
@@ -81,53 +81,5 @@ class Cloud {
       if (inside) found.push(i);
     }
     return found;
-  }
-}
-
-// Discs as opacities from 0 to 256, for each of 4 x 4 places of their centre within a pixel.
-function discs(radius, opacity) {
-  const reach = Math.ceil(radius + 1);
-  const side = 2 * reach + 1;
-  const made = [];
-  for (let phase = 0; phase < 16; phase++) {
-    const [cx, cy] = [((phase & 3) + 0.5) / 4, ((phase >> 2) + 0.5) / 4];
-    const disc = new Uint16Array(side * side);
-    for (let at = 0; at < disc.length; at++) {
-      const dx = (at % side) - reach + 0.5 - cx;
-      const dy = Math.floor(at / side) - reach + 0.5 - cy;
-      const cover = Math.min(Math.max(radius + 0.5 - Math.hypot(dx, dy), 0), 1);
-      disc[at] = Math.round(256 * opacity * cover);
-    }
-    made.push(disc);
-  }
-  return { made, reach, side };
-}
-
-// Paint points into a buffer of pixels. `wanted(i)` chooses; colours are 0xBBGGRR by code.
-function paint(pixels, width, height, cloud, view, colors, disc, wanted) {
-  const { made, reach, side } = disc;
-  const { scale, left, top } = view;
-  for (let i = 0; i < cloud.count; i++) {
-    const color = colors[cloud.code[i]];
-    if (color < 0 || !wanted(i)) continue;
-    const x = cloud.x[i] * scale + left;
-    const y = cloud.y[i] * scale + top;
-    const column = Math.floor(x) - reach;
-    const row = Math.floor(y) - reach;
-    if (column < 0 || row < 0 || column + side > width || row + side > height) continue;
-    const weights = made[(((y - Math.floor(y)) * 4) << 2) | ((x - Math.floor(x)) * 4)];
-    const [rb, g] = [color & 0xff00ff, color & 0x00ff00];
-    for (let line = 0, at = 0; line < side; line++) {
-      let target = (row + line) * width + column;
-      for (let step = 0; step < side; step++, at++, target++) {
-        const weight = weights[at];
-        if (!weight) continue;
-        const under = pixels[target];
-        const rest = 256 - weight;
-        const newRb = (((under & 0xff00ff) * rest + rb * weight) >>> 8) & 0xff00ff;
-        const newG = (((under & 0x00ff00) * rest + g * weight) >>> 8) & 0x00ff00;
-        pixels[target] = 0xff000000 | newRb | newG;
-      }
-    }
   }
 }

@@ -59,14 +59,14 @@ class Cross {
   }
 
   place() {
-    const { width, height } = this.view.size;
+    const { width, height } = this.view.plane.size;
     this.at = this.at || [width / 2, height / 2];
     return this.at;
   }
 
   move(x, y, far) {
     const [fromX, fromY] = this.place();
-    const { width, height } = this.view.size;
+    const { width, height } = this.view.plane.size;
     const step = far ? FAR : STEP;
     this.at = [
       Math.min(Math.max(fromX + x * step, 0), width),
@@ -108,13 +108,4 @@ class Cross {
     this.view.overlay.shape(null);
     this.view.overlay.cross(null);
   }
-}
-
-function boxOf([x, y], [toX, toY]) {
-  return [
-    [x, y],
-    [toX, y],
-    [toX, toY],
-    [x, toY],
-  ];
 }

@@ -65,7 +65,7 @@ function bytes(buffer) {
 function onTheme(changed) {
   const system = matchMedia("(prefers-color-scheme: dark)");
   const seen = new MutationObserver(changed);
-  const attributeFilter = ["class", "style", "data-theme", "data-jp-theme-light"];
+  const attributeFilter = ["class", "style", "theme", "data-theme", "data-jp-theme-light"];
   for (const node of [document.documentElement, document.body]) {
     seen.observe(node, { attributes: true, attributeFilter });
   }
