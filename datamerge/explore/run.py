@@ -1,4 +1,4 @@
-"""A few removed rows and malformed records of each reason, from the folder of a finished run."""
+"""A finished run, read back from its folder: the ledger, and a few rows of what left and why."""
 
 from __future__ import annotations
 
@@ -12,10 +12,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ..write.ledger import Tally
+
 EACH = 3  # examples of a reason
 GROUPS = 200  # row groups looked through, at most; a group has up to 20,000 rows
 BATCH = 256  # rows decoded at once: they may be long
 LINE = 200_000  # bytes of a malformed record read
+
+
+def tally(path: str) -> Tally:
+    """The account of a run, from its ``ledger.json``; on any fsspec file system."""
+    fs, root = fsspec.core.url_to_fs(path)
+    try:
+        found = orjson.loads(fs.cat_file(f"{root}/ledger.json"))
+    except FileNotFoundError:
+        missing = f"{path}: no ledger.json; not the output of a finished run"
+        raise FileNotFoundError(missing) from None
+    return Tally.from_dict(path, found)
 
 
 def examples(path: str, wanted: Mapping[str, int], *, each: int = EACH) -> dict[str, pd.DataFrame]:
