@@ -72,7 +72,9 @@ def _witness(shown: Mapping[str, Any]) -> Markup | None:
 def _turn(turn: Mapping[str, Any]) -> Markup:
     role = turn["role"] if turn["role"] in ROLES else "other"
     calls = [_call(call) for call in turn["calls"]]
-    more = folded("other fields", *_blocks(turn["more"])) if turn["more"] else None
+    more = (
+        folded("other fields", *_blocks(turn["more"]), class_="dm-fields") if turn["more"] else None
+    )
     said = _text(turn["pieces"]) if turn["pieces"] or not calls else ()
     return tag(
         "div",

@@ -114,8 +114,8 @@
     for (const control of [words, sources?.select, reasons?.select, before, after]) {
       control?.setAttribute("data-lm-suppress-shortcuts", "true");
     }
-    list.before(tools, status);
-    list.after(pages);
+    list.before(...(rows.length > 2 ? [tools, status] : []));
+    if (rows.length > PAGE) list.after(pages);
     show();
   };
 
