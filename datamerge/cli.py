@@ -27,14 +27,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not hasattr(given, "command"):
         parser.print_help()
         return WRONG
-    from .recipe import RecipeError
-
     command: Callable[[argparse.Namespace], int] = given.command
     try:
-        return command(given)
-    except RecipeError as error:
-        return _say(str(error), WRONG)
+        from .recipe import RecipeError
+
+        try:
+            return command(given)
+        except RecipeError as error:
+            return _say(str(error), WRONG)
     except KeyboardInterrupt:
+        _at_once()
         return _say("\ninterrupted; the same command goes on where it stopped", INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has enough
@@ -43,6 +45,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.debug:
             raise
         return _say(f"{type(error).__name__}: {error}", FAILED)
+
+
+def _at_once() -> None:
+    """Another interrupt ends the process, whatever threads are in the midst of."""
+    import signal
+    import threading
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _say(message: str, code: int) -> int:

@@ -44,7 +44,9 @@ def stream(
     """
     run = _Run(tasks, keys, get or scheduler())
     # Tasks see what is set for this thread: warnings, decimal places, whatever.
-    thread = threading.Thread(target=contextvars.copy_context().run, args=(run,), daemon=True)
+    thread = threading.Thread(
+        target=contextvars.copy_context().run, args=(run,), name="datamerge", daemon=True
+    )
     thread.start()
     try:
         for _ in keys:

@@ -31,6 +31,9 @@ STAGES = {
     "keep": "reading the column to keep by",
     "look": "reading rows to look at",
     "write": "writing",
+    "footers": "reading what files hold",
+    "stage": "writing the frame down",
+    "resplit": "writing files",
 }
 UNTOLD = {"choose"}  # done before one could read it
 PATIENCE = 0.5

@@ -52,7 +52,8 @@ def _environment(folder: str) -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("DASK_", "DATAMERGE_"))}
     paths = filter(None, [str(ROOT), kept.get("PYTHONPATH")])
     places = {"IPYTHONDIR": folder, "DASK_CONFIG": folder}
-    return {**kept, **places, "PYTHONPATH": os.pathsep.join(paths)}
+    progress = {"DASK_DATAMERGE__PROGRESS": "false"}  # it tells how long things took
+    return {**kept, **places, **progress, "PYTHONPATH": os.pathsep.join(paths)}
 
 
 def settled(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:

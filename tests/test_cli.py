@@ -9,9 +9,11 @@ import subprocess
 import sys
 import time
 
+import dask
 import pytest
 
 import datamerge as dm
+from datamerge import migrate, recipe
 
 
 @pytest.fixture
@@ -70,29 +72,65 @@ def test_check_does_nothing(run, tmp_path):
     assert (checked.returncode, checked.stdout) == (0, "r.yaml: 1 sources, 1 steps, fine\n")
 
 
-def test_interrupt_says_how_to_go_on(tmp_path):
-    rows = "".join(json.dumps({"text": f"row {n} " + "x" * 900}) + "\n" for n in range(40_000))
-    (tmp_path / "a.jsonl").write_text(rows)
-    (tmp_path / "r.yaml").write_text(
-        "sources: [a.jsonl]\nsteps: [clean.unicode, {filters.phrases: slop}, dedup.exact]\n"
-    )
+def interrupted(tmp_path, cluster):
+    """A run interrupted as a terminal does it, all processes at once, when a part is on disk."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "datamerge.cli", "run", "r.yaml", "--out", "out"],
+        [sys.executable, "-m", "datamerge.cli", *RUN, "--out", "out", "--cluster", cluster],
         cwd=tmp_path,
         env={**os.environ, "DATAMERGE_WORKDIR": str(tmp_path / "work")},
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        start_new_session=True,
         # A shell's background jobs ignore the interrupt, and so would their children.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    assert "dashboard" in process.stderr.readline()
-    time.sleep(0.3)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 130, (out, err)
-    assert "the same command goes on where it stopped" in err
+    noted = tmp_path / "work" / "frames"
+    while not any("partition" in path.read_text() for path in noted.glob("*/rows.jsonl")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    return process.returncode, out, err
+
+
+RUN = ("run", "r.yaml")
+
+
+@pytest.mark.parametrize("cluster", ["local", "none"])
+def test_an_interrupted_run_says_how_to_go_on_and_does(run, tmp_path, monkeypatch, cluster):
+    rows = (json.dumps({"text": f"row {n} " + "some words " * 80}) + "\n" for n in range(8_000))
+    (tmp_path / "a.jsonl").write_text("".join(rows))
+    (tmp_path / "r.yaml").write_text(
+        "sources: [{path: a.jsonl, blocksize: 128KiB}]\n"
+        "steps: [clean.unicode, {filters.phrases: slop}, dedup.exact]\n"
+    )
+    code, out, err = interrupted(tmp_path, cluster)
+    assert code == 130 and not out, (out, err)
+    assert "reading and filtering" in err and ", stopped after" in err
+    assert err.rstrip().endswith("interrupted; the same command goes on where it stopped")
+    assert "Traceback" not in err and "Exception" not in err
     assert not (tmp_path / "out" / "ledger.json").exists()
+    parts = parts_kept(tmp_path / "work")
+    again = run(*RUN, "--out", "out", "--cluster", cluster)
+    assert again.returncode == 0, again.stderr
+    assert parts and parts_kept(tmp_path / "work").items() > parts.items()
+    monkeypatch.chdir(tmp_path)
+    with dask.config.set({"datamerge.workdir": str(tmp_path / "other")}):
+        recipe.run(recipe.load("r.yaml"), "quiet")
+    for path in sorted((tmp_path / "quiet" / "data").iterdir()):
+        assert path.read_bytes() == (tmp_path / "out" / "data" / path.name).read_bytes()
+
+
+def parts_kept(work):
+    """The parts whose end was noted: which file each is, and when it was written."""
+    found = {}
+    for noted in work.glob("frames/*/rows.jsonl"):
+        for kind, number, _ in map(json.loads, noted.read_text().splitlines()):
+            if kind == "partition":
+                stat = (noted.parent / f"{number:05d}.arrow").stat()
+                found[number] = (stat.st_ino, stat.st_mtime_ns)
+    return found
 
 
 def test_inspect_shows_hostile_content_as_text(run, tmp_path):
@@ -133,8 +171,6 @@ def test_migrated_configuration_is_a_good_recipe(run, tmp_path):
         (tmp_path / "config" / f"{name}.yml").write_text(text)
     made = run("migrate", "config", "--out", "r.yaml")
     assert made.returncode == 0, made.stderr
-    from datamerge import recipe
-
     text = (tmp_path / "r.yaml").read_text()
     loaded = recipe.loads(text.replace("- tokens.count:\n    tokenizer: org/tok\n", ""))
     assert [s.request["path"] for s in loaded.sources] == [
@@ -152,8 +188,6 @@ def test_migrated_configuration_is_a_good_recipe(run, tmp_path):
 
 def test_migrated_roles_are_those_of_the_records(tmp_path):
     """It named roles as records do: a chat with `gpt` stays, one with `assistant` goes."""
-    from datamerge import migrate, recipe
-
     for name, text in CONFIG.items():
         (tmp_path / f"{name}.yml").write_text(text)
     text = migrate.migrate(tmp_path).replace("- tokens.count:\n    tokenizer: org/tok\n", "")

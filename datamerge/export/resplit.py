@@ -125,7 +125,7 @@ def _rewrite(
     total, rows = sum(group.size for group in groups), sum(group.rows for group in groups)
     shares = list(cuts.shares(groups, cuts.count(total, size, least, rows)))
     todo = [share for share in shares if not all(_exists(target, n) for n, _ in share.files)]
-    each(work, todo, stage="resplit")
+    each(work, todo, stage="resplit", rows=lambda share: sum(rows for _, rows in share.files))
 
 
 def _exists(target: Target, number: int) -> bool:
