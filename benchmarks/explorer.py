@@ -100,7 +100,7 @@ def moves(widget: Any, count: int, answers: list[int]) -> list[float]:
     for threshold in rng.uniform(FLOOR, 1, count).round(4).tolist():
         about = {"finder": widget.finder, "threshold": threshold}
         question = {"ask": "counts", "about": about, "from": "bench", "number": 1}
-        times.append(timed(lambda question=question: widget._asked(None, question, [])))
+        times.append(timed(lambda question=question: widget._questions.asked(None, question, [])))
     return times
 
 
@@ -108,7 +108,7 @@ def lists(widget: Any, count: int, answers: list[int]) -> list[float]:
     """The list of clusters made anew, which happens once the slider rests."""
     widget.send = lambda answer, buffers=None: answers.append(len(json.dumps(answer)))
     question = {"ask": "clusters", "about": {"fresh": True}, "from": "bench", "number": 1}
-    return [timed(lambda: widget._asked(None, question, [])) for _ in range(count)]
+    return [timed(lambda: widget._questions.asked(None, question, [])) for _ in range(count)]
 
 
 def main() -> None:

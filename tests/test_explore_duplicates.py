@@ -8,7 +8,9 @@ import warnings
 from collections.abc import Iterator
 
 import dask
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from frames import make_frame, marks, on_dask
 from hypothesis import given, settings
@@ -18,8 +20,9 @@ import datamerge as dm
 from datamerge.dedup.deciding import by_hand
 from datamerge.dedup.deciding.by_hand import Made
 from datamerge.explore import duplicates_rows, duplicates_words
+from datamerge.explore.duplicates_made import changed
 from datamerge.explore.duplicates_page import page
-from datamerge.explore.duplicates_view import View, changed
+from datamerge.explore.duplicates_view import View
 
 pytest.importorskip("anywidget", reason="no anywidget (the extra notebook)")
 ipywidgets = pytest.importorskip("ipywidgets", reason="no ipywidgets (the extra notebook)")
@@ -48,17 +51,32 @@ def found(df, **options):
     return dm.dedup.jaccard(df, **{"threshold": 0.8, "floor": 0.3, "ngram": 1} | options)
 
 
+class Wire:
+    """In the place of a comm: keeps what would be sent, in whatever environment tests run."""
+
+    comm_id = "wire"
+
+    def __init__(self):
+        self.sent = []
+
+    def send(self, data=None, metadata=None, buffers=None):
+        self.sent.append(data)
+
+    def on_msg(self, heard):
+        pass
+
+    def close(self, *_, **__):
+        pass
+
+
 def told(widget, ask, about=None):
     """The answer a page would get, as it goes over the wire, and its size in bytes."""
-    sent = []
-    widget.comm.send = lambda data=None, metadata=None, buffers=None, **_: sent.append(
-        (data, buffers)
-    )
+    widget.comm = wire = Wire()
     widget._handle_custom_msg({"ask": ask, "about": about, "from": "me", "number": 1}, [])
-    answers = [data for data, _ in sent if data.get("method") == "custom"]
-    (data,) = answers
-    assert data["content"]["to"] == "me" and data["content"]["number"] == 1
-    return json.loads(json.dumps(data["content"])), max(len(json.dumps(data)) for data, _ in sent)
+    answers = [data["content"] for data in wire.sent if data.get("method") == "custom"]
+    (answer,) = answers
+    assert answer["to"] == "me" and answer["number"] == 1
+    return json.loads(json.dumps(answer)), max(len(json.dumps(data)) for data in wire.sent)
 
 
 # ---- counts and clusters --------------------------------------------------------------------
@@ -166,6 +184,113 @@ def test_selection_is_a_cluster():
     widget.selection = ()
     told(widget, "cluster", {"row": opened["clusters"][0]["row"], "open": True})
     assert widget.selection == clusters[0]
+
+
+IN_HAND = {
+    "list": list,
+    "tuple": tuple,
+    "generator": iter,
+    "array": np.array,
+    "arrow": pa.array,
+    "Series": pd.Series,
+    "missing values": lambda ids: pd.Series([None, *ids], dtype="string[pyarrow]"),
+    "Index": pd.Index,
+    "frame": lambda ids: pd.DataFrame({"text": "x", "id": ids}),
+    "one id": lambda ids: ids[0],
+}
+
+
+@pytest.mark.parametrize("form", IN_HAND)
+@pytest.mark.parametrize("numbers", [False, True], ids=["names", "numbers"])
+def test_a_cluster_is_selected_by_whatever_one_has_in_hand(form, numbers):
+    df = make_frame(["a b c d", "x", "A b c d", "y", "p q r s", "p q r S", "p Q r s"])
+    df = df.assign(id=range(100, 107)) if numbers else df
+    ids = df["id"].tolist()
+    if numbers and form == "missing values":
+        pytest.skip("of names")
+    widget = dm.explore.duplicates(dm.dedup.exact(df))
+    widget.selection = IN_HAND[form](ids[5:])
+    assert widget.selection == tuple(ids[4:])
+    # The first that is in a cluster; what was compared and is in none, or was not, is passed over.
+    widget.selection = IN_HAND[form]([ids[2], ids[5], ids[1]])
+    assert widget.selection == (ids[0], ids[2])
+
+
+def test_what_can_not_be_selected():
+    import traitlets
+
+    df = make_frame(["a b c d", "x y", "a b c e", "a b c x"])
+    widget = dm.explore.duplicates(found(df, threshold=0.6))
+    widget.threshold = 1.0
+    widget.selection = ["s#0"]  # pairs were found, but none at this threshold
+    assert widget.selection == ()
+    widget.threshold = 0.5
+    assert widget.selection == ()
+    widget.selection = ["s#2"]
+    held = widget.selection
+    assert held == ("s#0", "s#2", "s#3")
+    for wrong, said in [
+        (["no", "s#1"], "id 'no' or of 1 others"),
+        (5, "id 5"),
+        ([True], "id True"),
+        ([None], "id None"),
+        ([1.5], "id 1.5"),
+        (pd.DataFrame({"a": [1]}), "without a column id"),
+        (on_dask(df, 2)["id"], "compute"),
+        (on_dask(df, 2), "compute"),
+        (b"s#0", "not a bytes"),
+        (object(), "not a object"),
+    ]:
+        with pytest.raises(traitlets.TraitError, match=said):
+            widget.selection = wrong
+        assert widget.selection == held
+    for nothing in ((), [], pd.Series([], dtype="string[pyarrow]"), df[:0]):
+        widget.selection = ["s#2"]
+        widget.selection = nothing
+        assert widget.selection == ()
+
+
+def test_selections_are_watched_and_linked():
+    import traitlets
+
+    dups = found(rows(40), threshold=0.7)
+    one, two = dm.explore.duplicates(dups), dm.explore.duplicates(dups.at(0.5))
+    clusters = dups.clusters().groupby("cluster")["id"].agg(tuple).tolist()
+    heard = []
+    one.observe(lambda change: heard.append(change["new"]), "selection")
+    link = traitlets.link((one, "selection"), (two, "selection"))
+    row = one._view.rows_with(clusters[-1][:1]).tolist()[0]
+    told(one, "cluster", {"row": row, "open": True})
+    assert heard == [clusters[-1]]
+    assert clusters[-1][0] in two.selection  # with what is alike at the lower threshold
+    link.unlink()
+    # Who is told that the page opens a cluster may open another one.
+    one.selection = ()
+    one.observe(lambda _: setattr(one, "selection", [clusters[0][1]]), "selection")
+    told(one, "cluster", {"row": row, "open": True})
+    assert one.selection == clusters[0]
+    answer, _ = told(one, "clusters", {"around": True})
+    assert [c["id"] for c in answer["clusters"] if c["open"]] == [clusters[0][0]]
+
+
+def test_decisions_are_watched_and_linked(tmp_path):
+    import traitlets
+
+    dups = found(make_frame(["a b c", "a b c d", "a b c e"]), threshold=0.6)
+    one = dm.explore.duplicates(dups, tmp_path / "one.jsonl")
+    two = dm.explore.duplicates(dups, tmp_path / "two.parquet")
+    heard = []
+    one.observe(lambda change: heard.append(change["new"]), "decisions")
+    traitlets.link((one, "decisions"), (two, "decisions"))
+    told(two, "decide", {"decision": "keep", "row": 1})
+    one.decide("remove", "s#2")
+    both = (("keep", "s#1", None), ("remove", "s#2", None))
+    assert heard == [both[:1], both] and two.decisions == both
+    assert by_hand.read(one.path) == by_hand.read(two.path) == two._view.made
+    two.undo()
+    assert one.decisions == both[:1] and len(by_hand.read(one.path)) == 1
+    counts = [told(widget, "counts")[0]["counts"] for widget in (one, two)]
+    assert counts[0] == counts[1]
 
 
 def test_another_finder_has_another_threshold():
@@ -464,11 +589,10 @@ def test_questions_that_make_no_sense_do_no_harm(ask, about):
 
 def test_other_messages_are_not_answered():
     widget = dm.explore.duplicates(dm.dedup.exact(make_frame(["a", "A"])))
-    sent = []
-    widget.comm.send = lambda **message: sent.append(message)
+    widget.comm = wire = Wire()
     for question in (None, 5, "counts", {}, {"ask": "__class__"}, {"ask": ["pair"]}):
         widget._handle_custom_msg(question, [])
-    assert not sent
+    assert not wire.sent
 
 
 # ---- the notebook's repr --------------------------------------------------------------------
@@ -513,4 +637,4 @@ def test_counts_without_witnesses_are_those_of_the_decision():
     view = View(found(df), (), "first")
     for at in (0.3, 0.5, 0.9):
         view.move("jaccard", at)
-        assert view.removed()[0] == len(view.listed("size").decision.removed)
+        assert view.counts()["removed"] == len(view.listed.decision.removed)

@@ -60,6 +60,24 @@ def ready(view):
     return view
 
 
+class Held:
+    """Keeps what the kernel answers until it is let go."""
+
+    def __init__(self, view):
+        self.view, self.answers, self.send = view, [], view.widget.send
+        view.widget.send = self.answers.append
+
+    def heard(self, what) -> bool:
+        return self.view.until(lambda: any(what in answer for answer in self.answers))
+
+    def let_go(self) -> None:
+        """Answer all, and wait until the page asks no more."""
+        self.view.widget.send = self.send
+        for answer in self.answers:
+            self.view.do(lambda answer=answer: self.send(answer))
+        self.view.page.locator(".dm-dups[data-asking='0']").wait_for()
+
+
 def number(view) -> int:
     return int(view.page.locator(".dm-removed").inner_text().replace(",", ""))
 
@@ -120,6 +138,32 @@ def test_many_moves_in_a_row_end_where_the_slider_does(shown):
     assert view.until(lambda: number(view) == expected)
     view.page.wait_for_timeout(500)
     assert slider.input_value() == "560" and number(view) == expected
+
+
+def test_another_widget_of_the_page_moves_the_threshold(shown):
+    import ipywidgets
+
+    dups = found(chats(200))
+
+    def make():
+        explorer, text = dm.explore.duplicates(dups), ipywidgets.FloatText()
+        ipywidgets.jslink((explorer, "threshold"), (text, "value"))
+        return ipywidgets.VBox([explorer, text])
+
+    view = ready(shown(make))
+    explorer, _ = view.widget.children
+    slider = view.page.get_by_role("slider", name="Threshold")
+    text = view.page.locator(".widget-text input")
+    assert view.until(lambda: text.input_value() == "0.8")
+    slider.press("ArrowLeft")  # the page's own move first
+    assert view.until(lambda: text.input_value() == "0.7995")
+    for at in (0.6, 0.9):
+        text.fill(str(at))
+        text.press("Enter")
+        expected = len(dups.at(at).decisions())
+        assert view.until(lambda at=at: explorer.threshold == at)
+        assert view.until(lambda expected=expected: number(view) == expected)
+        assert slider.input_value() == str(round((at - 0.5) * 2000))
 
 
 def test_decisions_are_made_undone_saved_and_replayed(shown, tmp_path):
@@ -184,10 +228,7 @@ def test_the_keyboard_is_enough(shown):
     assert view.until(lambda: widget.selection == first)
     shown_id = page.locator(".dm-goes .dm-id")
     assert view.until(lambda: shown_id.inner_text() == first[1])
-    page.wait_for_timeout(1500)  # until what moving asked for has been answered
     page.keyboard.press("ArrowRight")
-    if not view.until(lambda: shown_id.inner_text() == first[2], 5):
-        page.keyboard.press("ArrowRight")  # a late answer may have gone back to the first
     assert view.until(lambda: shown_id.inner_text() == first[2])
     page.keyboard.press("n")
     assert view.until(lambda: widget.decisions == (("distinct", first[2], first[0]),))
@@ -202,7 +243,52 @@ def test_the_keyboard_is_enough(shown):
     assert view.until(lambda: "Kept by hand" in page.locator(".dm-live").inner_text())
     page.keyboard.press("g")
     assert view.until(lambda: not page.get_by_role("button", name="Refresh").is_visible())
-    assert first[2] not in widget.selection
+    assert view.until(lambda: first[2] not in widget.selection)
+
+
+def test_late_answers_take_nobody_back(shown):
+    view = ready(shown(lambda: dm.explore.duplicates(found(chats(150)))))
+    page, widget, first = view.page, view.widget, view.widget.selection
+    kept, goes = page.locator(".dm-kept .dm-id"), page.locator(".dm-goes .dm-id")
+    page.locator(".dm-clusters").focus()
+    held = Held(view)
+    for key in ("ArrowDown", "ArrowUp", "ArrowRight"):
+        page.keyboard.press(key)
+    assert goes.inner_text() == first[2]
+    assert held.heard("members")
+    held.let_go()
+    assert widget.selection == first and goes.inner_text() == first[2]
+    # The clusters listed anew, and someone who has gone on meanwhile.
+    view.do(lambda: setattr(widget, "threshold", 0.79))
+    assert view.until(lambda: "Threshold 0.79" in page.locator(".dm-live").inner_text())
+    page.locator(".dm-dups[data-asking='0']").wait_for()
+    first = widget.selection
+    held = Held(view)
+    view.do(lambda: setattr(widget, "threshold", 0.78))
+    assert held.heard("counts")
+    view.do(lambda: held.send(held.answers.pop()))
+    assert held.heard("clusters")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowRight")
+    assert view.until(lambda: widget.selection != first)
+    held.let_go()
+    second = widget.selection
+    assert second[0] != first[0] and kept.inner_text() == second[0]
+    assert goes.inner_text() == second[2]
+
+
+def test_nothing_is_decided_about_what_is_not_shown_yet(shown):
+    view = ready(shown(lambda: dm.explore.duplicates(found(chats(150)))))
+    page, widget = view.page, view.widget
+    page.locator(".dm-clusters").focus()
+    held = Held(view)
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("r")
+    assert "nothing was decided" in page.locator(".dm-live").inner_text()
+    held.let_go()
+    assert widget.decisions == ()
+    page.keyboard.press("r")
+    assert view.until(lambda: widget.decisions == (("remove", widget.selection[1], None),))
 
 
 def test_hostile_rows_are_only_ever_text(shown):

@@ -13,7 +13,7 @@ from ..dedup.deciding import by_hand
 from ..dedup.deciding.keep import Keep
 from ..dedup.duplicates import Duplicates
 from ._widget import anywidget
-from .duplicates_view import changed
+from .duplicates_made import changed
 
 if TYPE_CHECKING:
     from ._widget_duplicates import DuplicatesExplorer

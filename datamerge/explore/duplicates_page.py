@@ -83,7 +83,7 @@ def _sources(counts: dict[str, Any]) -> Markup:
 
 
 def _clusters(view: View) -> Markup:
-    listed = view.listed("size")
+    listed = view.listed
     caption = f"The largest of {len(listed):,} clusters"
     rows: Iterator[list[Content]] = (
         [

@@ -32,10 +32,10 @@ class List {
     this.clusters = [];
   }
 
-  show({ clusters, start, count, by }) {
+  show({ clusters, start, count, by, stale }) {
     Object.assign(this, { clusters, start, count });
     this.order.value = by;
-    this.stale.hidden = true;
+    this.stale.hidden = !stale;
     this.title.textContent = count === 1 ? "1 cluster" : `${grouped(count)} clusters`;
     const end = start + clusters.length;
     this.where.textContent = `${grouped(start + 1)} to ${grouped(end)}`;

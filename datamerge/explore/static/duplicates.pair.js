@@ -90,6 +90,16 @@ class Pair {
     this.root = make("div", { class: "dm-pair", hidden: true }, strip, sides);
   }
 
+  wait() {
+    this.kept.wait();
+    this.goes.wait();
+  }
+
+  say(sides, error) {
+    this.kept.say(sides && sides[0], error);
+    this.goes.say(sides && sides[1], error);
+  }
+
   show(cluster, at) {
     const { head, members, start, count } = cluster;
     this.root.hidden = false;
