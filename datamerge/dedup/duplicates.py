@@ -14,15 +14,14 @@ from dask.tokenize import tokenize
 
 from .. import audit, workdir
 from .._choices import one_of
-from .compared.adapt import adapted
-from .deciding import by_hand, lookup, marking, told
+from .deciding import by_hand, lookup, marking, said, told
 from .deciding import keep as keeping
-from .deciding.clusters import Decision, Rule, decide
+from .deciding.clusters import Rule, decide
+from .deciding.decision import Decision
 from .deciding.keep import Keep
 from .deciding.layers import Layers, stacked
 from .evidence import Evidence, listing, saved
-from .evidence.search import Finder, Layer, Saved, Search
-from .wording.bands import Bands
+from .evidence.search import Finder, Layer, Saved, Search, moved, named
 
 
 class Duplicates:
@@ -40,7 +39,7 @@ class Duplicates:
     @classmethod
     def _of(cls, layers: Sequence[Layer]) -> Self:
         made = cls.__new__(cls)
-        made._layers, made._decided = _named(layers), {}
+        made._layers, made._decided = named(layers), {}
         return made
 
     def __or__(self, other: Duplicates) -> Duplicates:
@@ -52,21 +51,9 @@ class Duplicates:
         return Duplicates._of([*self._layers, *other._layers])
 
     def __repr__(self) -> str:
-        names = " | ".join(self.thresholds)
-        told = [_said(name, search, threshold) for name, search, threshold in self._layers]
         if not all(search.done for _, search, _ in self._layers):
-            return f"<Duplicates: {names}; {'; '.join(told)}; not computed yet>"
-        found = self._stack.found
-        compared = max(one.about["compared"] for one in found)
-        pairs = sum(one.graph.pairs + len(one.copies) for one in found)
-        groups = sum(len(one.groups) for one in found if one.groups is not None)
-        counts = [f"{compared:,} rows compared"]
-        if old := max(one.about["old"] for one in found):
-            counts[0] += f" with each other and with {old:,} more"
-        counts.append(f"{pairs:,} pairs found")
-        counts += [f"{groups:,} dense groups"] if groups else []
-        counts.append(f"{len(self._decide('first', 'witness').removed):,} rows would go")
-        return f"<Duplicates: {names}; {'; '.join(told)}; {', '.join(counts)}>"
+            return said.waiting(self._layers)
+        return said.found(self._layers, self._stack, self._decide("first", "witness"))
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         """In a notebook: the explorer, once pairs are found; showing does not begin the search."""
@@ -145,25 +132,7 @@ class Duplicates:
         >>> len((dm.dedup.exact(df) | words).at(jaccard=0.5).decisions())
         1
         """
-        if threshold is not None:
-            if thresholds or len(self._layers) > 1:
-                names = ", ".join(f"{name}=…" for name in self.thresholds)
-                raise ValueError(f"say which finder's threshold: at({names})")
-            thresholds = {self._layers[0][0]: threshold}
-        for name in thresholds:
-            if name not in self.thresholds:
-                raise ValueError(f"no finder {name!r}; there are {', '.join(self.thresholds)}")
-        layers = []
-        for name, search, before in self._layers:
-            value = thresholds.get(name, before)
-            floor = search.about["floor"]
-            if not floor <= value <= 1:
-                raise ValueError(
-                    f"threshold={value} is outside [{floor:g}, 1]: pairs were kept "
-                    "down to the floor; find them again with a lower floor="
-                )
-            layers.append((name, search, value))
-        other = self._of(layers)
+        other = self._of(moved(self._layers, threshold, thresholds))
         if "_stack" in self.__dict__:
             other.__dict__["_stack"] = self._stack
         return other
@@ -249,12 +218,7 @@ class Duplicates:
         self, *, keep: Keep = "first", rule: Rule = "witness", decisions: by_hand.Given = None
     ) -> pd.DataFrame:
         """Per source: live rows, rows that would go, and their share; none compared against."""
-        layers, decision = self._stack, self._decide(keep, rule, by_hand.read(decisions))
-        gone = layers.source.take(pa.array(decision.removed)).value_counts()
-        counts = {one["values"]: one["counts"] for one in gone.to_pylist()}
-        alive = pd.Series(layers.alive, dtype="int64")
-        removed = pd.Series({s: counts.get(s, 0) for s in layers.alive}, dtype="int64")
-        return pd.DataFrame({"live": alive, "removed": removed, "share": removed / alive})
+        return told.summary(self._stack, self._decide(keep, rule, by_hand.read(decisions)))
 
     def save(self, folder: str | Path) -> None:
         """Keep what was found in a folder of its own, for :func:`datamerge.dedup.load`.
@@ -333,21 +297,7 @@ class Duplicates:
 
     def _target(self, df: Any, keep: Keep) -> Any:
         """The frame to mark; a frame that has been written down is read from there."""
-        search = next((s for _, s, _ in self._layers if s.kept is not None), self._layers[0][1])
-        if search.df is None:
-            if df is None:
-                what = "keep=" + repr(keep) if keeping.is_column(keep) else "marking"
-                raise ValueError(f"saved duplicates have no frame; {what} needs one: mark(df, …)")
-            return adapted(df)
-        if df is not None and getattr(df, "_name", None) != search.frame:
-            return adapted(df)
-        if isinstance(search.df, pd.DataFrame):
-            return adapted(search.df if df is None else df)
-        if search.kept is None:
-            from ..checkpoint import keep as kept
-
-            search.kept = kept(search.df)
-        return search.kept
+        return marking.target(self._layers, df, keep)
 
 
 def load(folder: str | Path) -> Duplicates:
@@ -369,27 +319,6 @@ def load(folder: str | Path) -> Duplicates:
         The folder holds something else, or is damaged.
     """
     return Duplicates._of(saved.load(Path(folder)))
-
-
-def _named(layers: Sequence[Layer]) -> list[Layer]:
-    """The layers, each under the name of its finder; a second one of a kind gets a number."""
-    counts: dict[str, int] = {}
-    named: list[Layer] = []
-    for _, search, threshold in layers:
-        how = str(search.about["how"])
-        counts[how] = counts.get(how, 0) + 1
-        named.append((how if counts[how] == 1 else f"{how}_{counts[how]}", search, threshold))
-    return named
-
-
-def _said(name: str, search: Search | Saved, threshold: float) -> str:
-    about = search.about
-    place = f", against {search.place}" if search.place else ""
-    text = f"text={about['text']!r}, " if about["text"] else ""
-    given, missed = search.arguments(threshold), ""
-    if "bands" in given:
-        missed = f", {Bands(given['bands'], given['rows']).told(threshold)}"
-    return f"{text}{threshold=:g}, floor={about['floor']:g}{missed}{place}"
 
 
 def _name(df: Any) -> str:

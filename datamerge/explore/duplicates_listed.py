@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..dedup.deciding.clusters import Decision
+from ..dedup.deciding.decision import Decision
 
 ORDERS = ("size", "score", "doubt")
 

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from ..dedup.deciding import by_hand, clusters
 from ..dedup.deciding import keep as keeping
 from ..dedup.deciding.by_hand import Made
-from ..dedup.deciding.clusters import Decision
+from ..dedup.deciding.decision import Decision
 from ..dedup.duplicates import Duplicates
 from .duplicates_counts import Sources, about, named
 from .duplicates_listed import Listed

@@ -10,10 +10,12 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from ... import audit
+from ... import audit, checkpoint
+from ..compared.adapt import adapted
 from ..evidence.search import Layer
 from .by_hand import Fates
-from .clusters import Decision
+from .decision import Decision
+from .keep import Keep, is_column
 from .layers import Layers
 from .lookup import Marker, Says
 
@@ -23,6 +25,23 @@ _DEFAULTS = {"keep": "first", "rule": "witness", "decisions": None}
 
 class DuplicatesWarning(UserWarning):
     """A step would remove so much of a source that its threshold may be wrong."""
+
+
+def target(layers: Sequence[Layer], df: Any, keep: Keep) -> Any:
+    """The frame to mark; a frame that has been written down is read from there."""
+    search = next((s for _, s, _ in layers if s.kept is not None), layers[0][1])
+    if search.df is None:
+        if df is None:
+            what = "keep=" + repr(keep) if is_column(keep) else "marking"
+            raise ValueError(f"saved duplicates have no frame; {what} needs one: mark(df, …)")
+        return adapted(df)
+    if df is not None and getattr(df, "_name", None) != search.frame:
+        return adapted(df)
+    if isinstance(search.df, pd.DataFrame):
+        return adapted(search.df if df is None else df)
+    if search.kept is None:
+        search.kept = checkpoint.keep(search.df)
+    return search.kept
 
 
 def step(

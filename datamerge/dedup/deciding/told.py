@@ -1,4 +1,4 @@
-"""Decisions as tables: the rows that go, each with its witness; clusters around kept rows."""
+"""Decisions as tables: the rows that go, each with its witness; clusters; counts by source."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .by_hand import BY_HAND
-from .clusters import Decision
+from .decision import Decision
 from .layers import Layers
 
 By = Literal["size", "score", "doubt"]
@@ -83,6 +83,15 @@ def clusters(
     if any(found.about["old"] for found in layers.found):
         table["against"] = row < layers.olds
     return pd.DataFrame(table)
+
+
+def summary(layers: Layers, decision: Decision) -> pd.DataFrame:
+    """Per source: live rows, rows that would go, and their share; none compared against."""
+    gone = layers.source.take(pa.array(decision.removed)).value_counts()
+    counts = {one["values"]: one["counts"] for one in gone.to_pylist()}
+    alive = pd.Series(layers.alive, dtype="int64")
+    removed = pd.Series({s: counts.get(s, 0) for s in layers.alive}, dtype="int64")
+    return pd.DataFrame({"live": alive, "removed": removed, "share": removed / alive})
 
 
 def _order(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -151,3 +151,41 @@ def _plain(against: Any) -> Any:
     if isinstance(against, list | tuple):
         return [_plain(one) for one in against]
     return told(against)
+
+
+def named(layers: Sequence[Layer]) -> list[Layer]:
+    """The layers, each under the name of its finder; a second one of a kind gets a number."""
+    counts: dict[str, int] = {}
+    found: list[Layer] = []
+    for _, search, threshold in layers:
+        how = str(search.about["how"])
+        counts[how] = counts.get(how, 0) + 1
+        found.append((how if counts[how] == 1 else f"{how}_{counts[how]}", search, threshold))
+    return found
+
+
+def moved(
+    layers: Sequence[Layer], threshold: float | None, thresholds: Mapping[str, float]
+) -> list[Layer]:
+    """The layers under other thresholds: one for the only layer, or some by name."""
+    names = [name for name, _, _ in layers]
+    if threshold is not None:
+        if thresholds or len(layers) > 1:
+            wanted = ", ".join(f"{name}=…" for name in names)
+            raise ValueError(f"say which finder's threshold: at({wanted})")
+        thresholds = {names[0]: threshold}
+    for name in thresholds:
+        if name not in names:
+            raise ValueError(f"no finder {name!r}; there are {', '.join(names)}")
+    return [(name, search, _above(search, thresholds.get(name, v))) for name, search, v in layers]
+
+
+def _above(search: Search | Saved, value: float) -> float:
+    """A threshold, if it is one that pairs were kept for."""
+    floor = search.about["floor"]
+    if not floor <= value <= 1:
+        raise ValueError(
+            f"threshold={value} is outside [{floor:g}, 1]: pairs were kept "
+            "down to the floor; find them again with a lower floor="
+        )
+    return value
