@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 import datamerge as dm
 from datamerge import checkpoint
-from datamerge.dedup.compared import digest, rows
+from datamerge.dedup.compared import digest
+from datamerge.dedup.compared.texts import has_text
 
 MASK = 2**64 - 1
 
@@ -158,7 +159,7 @@ def test_has_text(found):
     import pyarrow.compute as pc
 
     trimmed = pc.utf8_trim_whitespace(texts(found)).to_pylist()
-    assert rows.has_text(texts(found)).tolist() == [bool(t) for t in trimmed]
+    assert has_text(texts(found)).tolist() == [bool(t) for t in trimmed]
 
 
 def brute(frame: pd.DataFrame, key) -> dict:

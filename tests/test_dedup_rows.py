@@ -18,6 +18,7 @@ import datamerge as dm
 from datamerge.dedup.compared import ids, rows
 from datamerge.dedup.compared.adapt import adapted, id_array
 from datamerge.dedup.compared.earlier import earlier_frames
+from datamerge.dedup.compared.texts import Extract, has_text
 
 PLAIN = re.compile(r"^(.*)#(\d+)(?:\.(\d+))?$", re.DOTALL)
 
@@ -224,7 +225,7 @@ def test_large_frames_are_cut_and_give_the_same(monkeypatch):
 
 
 def compared(new, against, text="chat", normal="loose"):
-    _, found = rows.extract(new, rows.Extract(text, normal), stage="t", against=against)
+    _, found = rows.extract(new, Extract(text, normal), stage="t", against=against)
     same = found.first_of_same()
     keys = found.id.to_pylist()
     assert not found.old[np.flatnonzero(found.old).size :].any()
@@ -287,4 +288,4 @@ def test_what_lies_under_a_null_does_not_count():
     valid = pa.py_buffer(bytes([0b01]))
     hidden = pa.Array.from_buffers(pa.large_string(), 2, [valid, offsets, data], null_count=1)
     assert hidden.to_pylist() == ["ab", None]
-    assert rows.has_text(hidden).tolist() == [True, False]
+    assert has_text(hidden).tolist() == [True, False]

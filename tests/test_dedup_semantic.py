@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import datamerge as dm
-from datamerge.dedup.cosine import clustered, compare, dense, int8, products, screen
+from datamerge.dedup.cosine import clustered, compare, dense, int8, products, screen, vectors
 from datamerge.dedup.evidence.pairs import PAIR
 
 ARITHMETICS = ["float32"]
@@ -33,7 +33,7 @@ def _workdir(tmp_path):
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Blocks of 192 rows: some hundred rows make several."""
-    monkeypatch.setattr(compare, "BLOCK", 192)
+    monkeypatch.setattr(vectors, "BLOCK", 192)
     monkeypatch.setattr(compare, "_FEWEST", 2)
 
 

@@ -24,10 +24,11 @@ from hypothesis import strategies as st
 import datamerge as dm
 from datamerge import recipe
 from datamerge.dedup import Bands, DuplicatesWarning, evidence
-from datamerge.dedup.compared.rows import has_text, normalised
+from datamerge.dedup.compared.digest import normalised
+from datamerge.dedup.compared.texts import has_text
 from datamerge.dedup.wording import (
-    _join_kernels,
-    _shingle_kernels,
+    _list_kernels,
+    _signature_kernels,
     groups,
     minima,
     postings,
@@ -201,7 +202,7 @@ def test_values_that_share_their_leading_bits_are_told_apart():
     bits = np.uint64(4)
     keys = np.sort(values >> bits << bits | np.arange(7, dtype=np.uint64))
     numbers = np.arange(7, dtype=np.int32)
-    rows, _, ends = _join_kernels.sharing(keys, values, 4, numbers, numbers)
+    rows, _, ends = _list_kernels.sharing(keys, values, 4, numbers, numbers)
     assert [part.tolist() for part in np.split(rows, ends[:-1])] == [[0, 4, 6], [1, 3]]
 
 
@@ -732,7 +733,7 @@ def test_minima_of_any_namespace_are_those_of_the_kernel(namespace, at_once, mon
     hashes = random.integers(0, 1 << 64, starts[-1], dtype=np.uint64)
     factor, add = Permutations(33, 4).functions()
     expected = np.empty((len(sizes), 33), np.uint32)
-    _shingle_kernels.signatures(hashes, starts, factor, add, expected)
+    _signature_kernels.signatures(hashes, starts, factor, add, expected)
     assert (minima.minima(xp, hashes, starts, factor, add) == expected).all()
 
 

@@ -10,7 +10,8 @@ from .._version import __version__
 from ..text import TextView, readable
 from . import evidence
 from .compared.digest import Normal
-from .compared.rows import Extract, extract
+from .compared.rows import extract
+from .compared.texts import Extract
 from .duplicates import Duplicates
 from .evidence.pairs import Pairs
 

@@ -126,7 +126,7 @@ class Frame:
         """Hashes of the ids of all rows with duplicates, sorted; in a file, for the tasks."""
         if not hasattr(self, "_path"):
             ids = self.layers.id
-            self._path = workdir.place("pairs", "looked", ids).with_suffix(".npy")
+            self._path = workdir.place("pairs", "looked for", ids).with_suffix(".npy")
             if not self._path.exists():
                 with workdir.replacing(self._path) as temporary, temporary.open("wb") as file:
                     np.save(file, np.sort(hashed(_texts(ids))), allow_pickle=False)

@@ -16,9 +16,11 @@ import numpy as np
 
 from ...compute import each
 from ..evidence.pairs import PAIR
-from .compare import MOST_TASKS, arithmetic_for, gather, square, write_pairs
+from .compare import MOST_TASKS, arithmetic_for, square
 from .int8 import Turn, unit_rows
-from .screen import Arithmetic, Vectors, make
+from .screen import Arithmetic, make
+from .vectors import Vectors
+from .written import gather, write_pairs
 
 # Components that rows are assigned by, and rounds of k-means.
 _DIMS, _ROUNDS = 64, 6

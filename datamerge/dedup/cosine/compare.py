@@ -12,17 +12,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from ... import workdir
 from ...compute import each
-from ..evidence.pairs import PAIR, gathered
-from .screen import UNIT, Arithmetic, Screen, Vectors, choose, make
+from ..evidence.pairs import PAIR
+from .screen import Arithmetic, Screen, choose, make
+from .vectors import Vectors, measured, ordered
+from .written import gather, write_pairs
 
-# Rows of a block; half of one in whole numbers fits the second cache.
-BLOCK = 12_288
 # The most tasks, and the fewest pairs of blocks that are worth one.
 MOST_TASKS, _FEWEST = 4096, 4
 
@@ -75,41 +74,6 @@ def all_pairs(
     return compare(vectors, prepare(vectors), most)
 
 
-def measured(matrix: np.ndarray) -> np.ndarray:
-    """The length of every row, float64 [n]."""
-    from ._screen_kernels import lengths
-
-    if matrix.ndim != 2:
-        raise ValueError(f"vectors of shape {matrix.shape}; expected [rows, dim]")
-    norms = np.empty(len(matrix))
-    lengths(matrix, norms)
-    bad = np.flatnonzero(~np.isfinite(norms))
-    if len(bad):
-        raise ValueError(f"row {bad[0]} of the vectors holds NaN or infinity")
-    return norms
-
-
-def ordered(
-    matrix: str,
-    floor: float,
-    norms: np.ndarray,
-    folder: Path,
-    *,
-    old: np.ndarray | None = None,
-    group: np.ndarray | None = None,
-) -> Vectors:
-    """Old rows first, then group by group; what is known of the rows goes to the folder."""
-    rows = len(norms)
-    old = np.zeros(rows, bool) if old is None else np.asarray(old)
-    group = np.full(rows, -1, np.int32) if group is None else np.asarray(group, np.int32)
-    order = np.lexsort((np.arange(rows), group, ~old)).astype(np.int32)
-    for name, values in (("order", order), ("norms", norms), ("group", group)):
-        np.save(folder / f"{name}.npy", values)
-    grouped = bool((group >= 0).any())
-    size = min(BLOCK, max(1, -(-rows // UNIT)) * UNIT)
-    return Vectors(matrix, str(folder), rows, float(floor), int(old.sum()), grouped, size)
-
-
 def arithmetic_for(vectors: Vectors) -> Arithmetic:
     """What suits the workers; and what all of them need is made ready."""
     arithmetic: Arithmetic = each(_choice, [None], stage="choose")[0]
@@ -140,67 +104,6 @@ def compare(vectors: Vectors, arithmetic: Arithmetic, most: int | None = None) -
     for path in Path(vectors.folder).glob("*.block"):
         path.unlink()
     return found
-
-
-class Search(Protocol):
-    """A task that finds some of the pairs; called, it writes them with :func:`write_pairs`."""
-
-    @property
-    def vectors(self) -> Vectors: ...
-
-    @property
-    def most(self) -> int | None: ...
-
-    def pairs(self, some: tuple[int, int]) -> Iterator[np.ndarray]:
-        """The pairs of a share of the work."""
-
-    def __call__(self, some: tuple[int, int]) -> int:
-        """Write them; returns how many there are."""
-
-
-def gather(work: Search, shares: list[tuple[int, int]]) -> np.ndarray:
-    """Do all shares of the work; their pairs, mapped from one file."""
-    folder = Path(work.vectors.folder)
-    found = sum(each(work, shares, stage="compare"))
-    if work.most is not None and found > work.most:
-        raise too_many(found, work.vectors.floor)
-    parts = [folder / _part(share) for share in shares]
-    pairs = gathered(parts, folder / "found.npy")
-    for path in parts:
-        path.unlink()
-    return pairs
-
-
-def write_pairs(work: Search, some: tuple[int, int]) -> int:
-    """Write the pairs of a share to a file; a task that runs twice writes the same twice."""
-    found = 0
-    target = Path(work.vectors.folder) / _part(some)
-    head = {"descr": np.lib.format.dtype_to_descr(PAIR), "fortran_order": False}
-    with workdir.replacing(target) as temporary, temporary.open("wb") as file:
-        # How many there are is known at the end: the header has room for any number.
-        np.lib.format.write_array_header_1_0(file, head | {"shape": (2**62,)})
-        length = file.tell()
-        for pairs in work.pairs(some):
-            found += len(pairs)
-            pairs.tofile(file)
-            if work.most is not None and found > work.most:
-                raise too_many(found, work.vectors.floor)
-        file.seek(0)
-        np.lib.format.write_array_header_1_0(file, head | {"shape": (found,)})
-        assert file.tell() == length
-    return found
-
-
-def _part(share: tuple[int, int]) -> str:
-    return f"{share[0]:010d}.npy"
-
-
-def too_many(found: float, floor: float) -> ValueError:
-    """What to say of a floor that finds too much."""
-    return ValueError(
-        f"about {found:.2g} pairs have a cosine of {floor:g} or more, too many to keep; "
-        "raise floor=, and threshold= with it"
-    )
 
 
 @dataclass(frozen=True)

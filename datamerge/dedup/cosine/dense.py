@@ -15,8 +15,9 @@ import numpy as np
 
 from ...compute import each
 from ..evidence.pairs import PAIR, Dense
-from .compare import compare, measured, ordered, prepare, too_many
-from .screen import Vectors
+from .compare import compare, prepare
+from .vectors import Vectors, measured, ordered
+from .written import too_many
 
 # Pairs that may be listed: so many in any case, or so many a row; groups are made of more.
 FEWEST_PAIRS, PAIRS_PER_ROW = 2_000_000, 64

@@ -17,7 +17,8 @@ from ...embed import Encoder
 from ...text import TextView, view
 from ..compared.adapt import Ids, id_array
 from ..compared.digest import digests
-from ..compared.rows import Compared, chosen, has_text
+from ..compared.rows import Compared
+from ..compared.texts import chosen, has_text
 
 # Part of the key of what is kept: another one when vectors are kept in another order.
 LAYOUT = "as texts appear"

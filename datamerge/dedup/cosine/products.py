@@ -18,14 +18,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from .int8 import Turn, rounding, unit_rows
-
-if TYPE_CHECKING:
-    from .screen import Vectors
+from .vectors import Vectors
 
 TILE = 4096
 

@@ -20,67 +20,13 @@ import numpy as np
 from ... import workdir
 from . import products
 from .int8 import CHUNK, COLUMNS, ROWS, Turn, block_dtype, prepared
+from .vectors import UNIT, Vectors
 
-# Blocks are whole numbers of these rows: a multiple of the compiled tile's 6 and of its 64.
-UNIT = 192
 Arithmetic = Literal["int8", "bfloat16", "float32"]
 Candidates = Iterator[tuple[np.ndarray, np.ndarray]]
 
 # Candidates handed over at a time.
 BUFFER = 1 << 18
-
-
-@dataclass(frozen=True)
-class Vectors:
-    """The rows to compare, in an order in which rows of one group are neighbours.
-
-    ``first_new`` is the first place that holds no old row; ``group`` is -1 for rows of none.
-    Files in ``folder``: ``order.npy``, ``norms.npy`` and ``group.npy``.
-    """
-
-    matrix: str
-    folder: str
-    rows: int
-    floor: float
-    first_new: int
-    grouped: bool
-    size: int  # of a block, in rows
-
-    @property
-    def blocks(self) -> int:
-        """How many blocks there are."""
-        return -(-self.rows // self.size)
-
-    @property
-    def values(self) -> np.ndarray:
-        """The vectors as they were given, mapped from disk.
-
-        Mapped anew each time: what was read counts as this process's memory until it is let go.
-        """
-        return np.load(self.matrix, mmap_mode="r")
-
-    def column(self, name: str) -> np.ndarray:
-        """A file of one number a row."""
-        return np.load(Path(self.folder) / f"{name}.npy", mmap_mode="r")
-
-    def places(self, block: int) -> slice:
-        """The places of a block."""
-        return slice(block * self.size, min(self.rows, (block + 1) * self.size))
-
-    def count(self, block: int) -> int:
-        """How many rows a block has."""
-        return min(self.rows - block * self.size, self.size)
-
-    def members(self, block: int) -> np.ndarray:
-        """The rows at the places of a block."""
-        return np.array(self.column("order")[self.places(block)])
-
-    def groups(self, rows: np.ndarray, size: int) -> np.ndarray:
-        """The groups of a block's rows; of places beyond them, up to its size, -1."""
-        found = np.full(size, -1, np.int32)
-        if self.grouped:
-            found[: len(rows)] = self.column("group")[rows]
-        return found
 
 
 class Screen(Protocol):

@@ -14,6 +14,19 @@ STAYS, GOES, APART = 1, 2, 4  # decided by hand; APART: some pair of the row's d
 
 
 @njit(cache=True, nogil=True)
+def _hit(first, last, base, threshold, neighbours, scores, whole, state, solid):
+    """Take out neighbours, as far as they reach the threshold."""
+    for k in range(first, last):
+        if scores[k] < threshold:
+            break
+        other = base + neighbours[k]
+        if state[other] == 0:
+            state[other] = HIT
+        if whole and solid[other] == 0:
+            solid[other] = HIT
+
+
+@njit(cache=True, nogil=True)
 def greedy(
     first, priority, olds, nodes, offsets, thresholds, starts, neighbours, scores, grouped,
     fate, state, solid, best, kept,
@@ -21,33 +34,34 @@ def greedy(
     """The maximal independent set in order of priority, from the ``first`` place on.
 
     Returns the place of a row that the caller has to do something about before it goes on behind
-    it, or the number of rows. ``fate`` is what was decided by hand of each row, or empty.
-    ``solid`` is like ``state``, but of what rows do whose every pair counts, and empty where that
-    is all of them; a row that is APART (4) is the caller's to decide. Otherwise it is one whose
-    node is in a dense group, whose neighbours there are the caller's to mark.
+    it, or the number of rows. ``fate`` is what was decided by hand of each row, or empty. Then
+    ``solid`` is like ``state``, but of what rows do whose every pair counts; a row that is APART
+    (4) is the caller's to decide. Otherwise it is one whose node is in a dense group, whose
+    neighbours there are the caller's to mark.
     """
-    whole = len(solid) > 0
     for i in range(first, len(priority)):
         row = priority[i]
-        said = fate[row] if len(fate) > 0 else 0
-        if said & GOES:
-            continue
-        if said & APART:
-            return i
-        free = row < olds or (said & STAYS) != 0
-        if not free:
-            free = True
-            for layer in range(len(nodes)):
-                node = nodes[layer, row]
-                if node >= 0 and state[node] != 0:
-                    free = False
-        if free:
-            kept[row] = True
-            if mark(
-                row, whole, nodes, offsets, thresholds, starts, neighbours, scores, grouped,
-                state, solid, best,
-            ):  # fmt: skip
+        stays, whole = row < olds, False
+        if len(fate) > 0:
+            if fate[row] & GOES:
+                continue
+            if fate[row] & APART:
                 return i
+            stays |= (fate[row] & STAYS) != 0
+            whole = len(solid) > 0
+        free = True
+        for layer in range(len(nodes)):
+            node = nodes[layer, row]
+            if node >= 0 and state[node] != 0:
+                free = False
+        if not free and not stays:
+            continue
+        kept[row] = True
+        if mark(
+            row, whole, nodes, offsets, thresholds, starts, neighbours, scores, grouped,
+            state, solid, best,
+        ):  # fmt: skip
+            return i
     return len(priority)
 
 
@@ -58,25 +72,31 @@ def greedy_alone(
 ):  # fmt: skip
     """What :func:`greedy` does, where there is one layer.
 
-    It is written out because it takes a third of the time: every row has a node, and no array
+    Written out once more, since it takes a third of the time: every row has a node, and no array
     is looked up in a tuple of them for every row.
     """
-    whole = len(solid) > 0
     for i in range(first, len(priority)):
         row = priority[i]
-        node = nodes[row]
-        said = fate[row] if len(fate) > 0 else 0
-        if said & GOES:
-            continue
-        if said & APART:
-            return i
-        if row < olds or (said & STAYS) != 0 or state[node] == 0:
-            kept[row] = True
-            holds = _hold(
-                row, node, whole, 0, threshold, starts, neighbours, scores, state, solid, best
-            )
-            if holds and len(grouped) > 0 and grouped[node]:
+        node, stays, whole = nodes[row], row < olds, False
+        if len(fate) > 0:
+            if fate[row] & GOES:
+                continue
+            if fate[row] & APART:
                 return i
+            stays |= (fate[row] & STAYS) != 0
+            whole = len(solid) > 0
+        if state[node] != 0 and not stays:
+            continue
+        kept[row] = True
+        if best[node] >= 0 and not (whole and solid[node] != HELD):
+            continue
+        if best[node] < 0:
+            state[node], best[node] = HELD, row
+        if whole:
+            solid[node] = HELD
+        _hit(starts[node], starts[node + 1], 0, threshold, neighbours, scores, whole, state, solid)
+        if len(grouped) > 0 and grouped[node]:
+            return i
     return len(priority)
 
 
@@ -92,32 +112,18 @@ def mark(
     waits = False
     for layer in range(len(nodes)):
         node = nodes[layer, row]
-        if node >= 0 and _hold(
-            row, node, whole, offsets[layer], thresholds[layer], starts[layer],
-            neighbours[layer], scores[layer], state, solid, best,
-        ):  # fmt: skip
-            waits |= len(grouped) > 0 and grouped[node]
+        if node < 0 or (best[node] >= 0 and not (whole and solid[node] != HELD)):
+            continue
+        if best[node] < 0:
+            state[node], best[node] = HELD, row
+        if whole:
+            solid[node] = HELD
+        base, threshold = offsets[layer], thresholds[layer]
+        begins, others, values = starts[layer], neighbours[layer], scores[layer]  # once a row
+        at = node - base
+        _hit(begins[at], begins[at + 1], base, threshold, others, values, whole, state, solid)
+        waits |= len(grouped) > 0 and grouped[node]
     return waits
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _hold(row, node, whole, base, threshold, starts, neighbours, scores, state, solid, best):
-    """Take out the neighbours of one node of a row; false where another row has done so."""
-    if best[node] >= 0 and not (whole and solid[node] != HELD):
-        return False
-    if best[node] < 0:
-        state[node], best[node] = HELD, row
-    if whole:
-        solid[node] = HELD
-    for k in range(starts[node - base], starts[node - base + 1]):
-        if scores[k] < threshold:
-            break
-        other = base + neighbours[k]
-        if state[other] == 0:
-            state[other] = HIT
-        if whole and solid[other] == 0:
-            solid[other] = HIT
-    return True
 
 
 @njit(cache=True, nogil=True)

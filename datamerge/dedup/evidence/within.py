@@ -95,7 +95,7 @@ class Scorer:
     def norms(self) -> np.ndarray:
         """The lengths of the vectors."""
         if self._norms is None:
-            from ..cosine.compare import measured
+            from ..cosine.vectors import measured
 
             self._norms = measured(self.groups.arrays[0])
         return self._norms

@@ -15,7 +15,7 @@ from ..._arrays import strings
 from ...text import TextView, view
 from ..compared.adapt import id_array
 from ..compared.digest import digests
-from ..compared.rows import chosen
+from ..compared.texts import chosen
 from .files import Opener, Reference, Refused, references
 from .reader import Reader, values
 

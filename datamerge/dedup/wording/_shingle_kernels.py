@@ -1,4 +1,4 @@
-"""Compiled loops from text to shingle sets and signatures. Imported when first needed.
+"""Compiled loops from text to shingle sets. Imported when first needed.
 
 Every constant is a typed one: numba takes an unsigned and a signed number together for a float.
 """
@@ -11,7 +11,7 @@ from numba import njit
 U = np.uint64
 _SEED, _FNV, _BASE = U(0xCBF29CE484222325), U(0x100000001B3), U(0x9E3779B97F4A7C15)
 _MIX_1, _MIX_2 = U(0xFF51AFD7ED558CCD), U(0xC4CEB9FE1A85EC53)
-_S8, _S29, _S32, _S33 = U(8), U(29), U(32), U(33)
+_S8, _S32, _S33 = U(8), U(32), U(33)
 _ZERO, _ONE = U(0), U(1)
 _FEW = 24  # hashes that are sorted by insertion
 
@@ -193,51 +193,3 @@ def shingle_sets(data, offsets, n, by_words, longest, hashes, starts, digest):
         starts[row + 1] = filled
         digest[row, 0], digest[row, 1] = first, second
     return filled
-
-
-@njit(cache=True, nogil=True)
-def signatures(hashes, starts, factor, add, found):
-    """MinHash: for each set and permutation the least ``factor * hash + add`` in 32 bits."""
-    for row in range(len(starts) - 1):
-        _minima(hashes, starts[row], starts[row + 1], factor, add, found[row])
-
-
-@njit(cache=True, nogil=True)
-def _minima(hashes, start, stop, factor, add, least):
-    least[:] = np.uint32(0xFFFFFFFF)
-    for k in range(start, stop):
-        x = np.uint32(hashes[k] >> _S32)
-        for i in range(len(factor)):
-            value = np.uint32(factor[i] * x + add[i])
-            least[i] = min(least[i], value)
-
-
-@njit(cache=True, nogil=True)
-def signature_bands(hashes, starts, factor, add, bands, rows):
-    """The hashes of the bands of each set's signature, which is not kept."""
-    found = np.empty((bands, len(starts) - 1), np.uint32)
-    used = bands * rows
-    factor, add, least = factor[:used].copy(), add[:used].copy(), np.empty(used, np.uint32)
-    for row in range(len(starts) - 1):
-        _minima(hashes, starts[row], starts[row + 1], factor, add, least)
-        _hash_bands(least, bands, rows, found[:, row])
-    return found
-
-
-@njit(cache=True, nogil=True)
-def _hash_bands(signature, bands, rows, hashes):
-    for band in range(bands):
-        h = _ZERO
-        for i in range(rows):
-            h = (h ^ U(signature[band * rows + i])) * _BASE
-            h ^= h >> _S32
-        hashes[band] = h
-
-
-@njit(cache=True, nogil=True)
-def band_hashes(found, bands, rows):
-    """One hash for each band of each signature, ``[bands, n]``."""
-    hashes = np.empty((bands, len(found)), np.uint32)
-    for row in range(len(found)):
-        _hash_bands(found[row], bands, rows, hashes[:, row])
-    return hashes

@@ -97,6 +97,6 @@ def cumulated(counts: np.ndarray) -> np.ndarray:
 
 @cache
 def _kernels() -> Any:
-    from . import _join_kernels as compiled
+    from . import _list_kernels as compiled
 
     return compiled

@@ -76,7 +76,7 @@ class PrefixLists:
         bounds = stored.load(self.folder, "bounds")
         low = bounds[share - 1] if share else np.uint64(0)
         high = bounds[share] if share < len(bounds) else None
-        run = _kernels()
+        run = _list_kernels()
         limit = np.uint64(0) if high is None else high
         picked, row, place = run.pick(values, starts, low, limit, high is None)
         bits = max(len(picked).bit_length(), 1)
@@ -89,6 +89,13 @@ class PrefixLists:
 
 @cache
 def _kernels() -> Any:
-    from . import _join_kernels as compiled
+    from . import _prefix_kernels as compiled
+
+    return compiled
+
+
+@cache
+def _list_kernels() -> Any:
+    from . import _list_kernels as compiled
 
     return compiled

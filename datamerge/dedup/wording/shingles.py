@@ -15,7 +15,7 @@ from ... import audit
 from ..._arrays import strings
 from ...text import TextView, view
 from ..compared.digest import buffers, normalised
-from ..compared.rows import has_text
+from ..compared.texts import has_text
 from . import stored
 
 if TYPE_CHECKING:

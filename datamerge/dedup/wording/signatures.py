@@ -78,6 +78,6 @@ def _blocks(sets: Sets) -> Iterator[Sets]:
 
 @cache
 def _kernels() -> Any:
-    from . import _shingle_kernels as compiled
+    from . import _signature_kernels as compiled
 
     return compiled

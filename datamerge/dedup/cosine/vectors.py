@@ -1,0 +1,101 @@
+"""The vectors that are compared, as files that tasks map: in blocks, rows of a group together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+# Blocks are whole numbers of these rows: a multiple of the compiled tile's 6 and of its 64.
+UNIT = 192
+# Rows of a block; half of one in whole numbers fits the second cache.
+BLOCK = 12_288
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """The rows to compare, in an order in which rows of one group are neighbours.
+
+    ``first_new`` is the first place that holds no old row; ``group`` is -1 for rows of none.
+    Files in ``folder``: ``order.npy``, ``norms.npy`` and ``group.npy``.
+    """
+
+    matrix: str
+    folder: str
+    rows: int
+    floor: float
+    first_new: int
+    grouped: bool
+    size: int  # of a block, in rows
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks there are."""
+        return -(-self.rows // self.size)
+
+    @property
+    def values(self) -> np.ndarray:
+        """The vectors as they were given, mapped from disk.
+
+        Mapped anew each time: what was read counts as this process's memory until it is let go.
+        """
+        return np.load(self.matrix, mmap_mode="r")
+
+    def column(self, name: str) -> np.ndarray:
+        """A file of one number a row."""
+        return np.load(Path(self.folder) / f"{name}.npy", mmap_mode="r")
+
+    def places(self, block: int) -> slice:
+        """The places of a block."""
+        return slice(block * self.size, min(self.rows, (block + 1) * self.size))
+
+    def count(self, block: int) -> int:
+        """How many rows a block has."""
+        return min(self.rows - block * self.size, self.size)
+
+    def members(self, block: int) -> np.ndarray:
+        """The rows at the places of a block."""
+        return np.array(self.column("order")[self.places(block)])
+
+    def groups(self, rows: np.ndarray, size: int) -> np.ndarray:
+        """The groups of a block's rows; of places beyond them, up to its size, -1."""
+        found = np.full(size, -1, np.int32)
+        if self.grouped:
+            found[: len(rows)] = self.column("group")[rows]
+        return found
+
+
+def measured(matrix: np.ndarray) -> np.ndarray:
+    """The length of every row, float64 [n]."""
+    from ._screen_kernels import lengths
+
+    if matrix.ndim != 2:
+        raise ValueError(f"vectors of shape {matrix.shape}; expected [rows, dim]")
+    norms = np.empty(len(matrix))
+    lengths(matrix, norms)
+    bad = np.flatnonzero(~np.isfinite(norms))
+    if len(bad):
+        raise ValueError(f"row {bad[0]} of the vectors holds NaN or infinity")
+    return norms
+
+
+def ordered(
+    matrix: str,
+    floor: float,
+    norms: np.ndarray,
+    folder: Path,
+    *,
+    old: np.ndarray | None = None,
+    group: np.ndarray | None = None,
+) -> Vectors:
+    """Old rows first, then group by group; what is known of the rows goes to the folder."""
+    rows = len(norms)
+    old = np.zeros(rows, bool) if old is None else np.asarray(old)
+    group = np.full(rows, -1, np.int32) if group is None else np.asarray(group, np.int32)
+    order = np.lexsort((np.arange(rows), group, ~old)).astype(np.int32)
+    for name, values in (("order", order), ("norms", norms), ("group", group)):
+        np.save(folder / f"{name}.npy", values)
+    grouped = bool((group >= 0).any())
+    size = min(BLOCK, max(1, -(-rows // UNIT)) * UNIT)
+    return Vectors(matrix, str(folder), rows, float(floor), int(old.sum()), grouped, size)
