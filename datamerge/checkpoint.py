@@ -1,14 +1,17 @@
 """A costly lazy frame written down once, so that what comes after need not compute it again.
 
-Each partition is one Arrow file in the work directory, under the name of the frame's own
-expression; a partition that is already there is not made again, so a killed run goes on.
+Each partition is one file in the work directory, named by what it is made from (see
+:mod:`.made_from`), with the rows of each source noted at its end. A killed run goes on with the
+partitions that are missing; so does a run with one more source, whose other partitions are the
+same.
 """
 
 from __future__ import annotations
 
-import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +19,15 @@ import dask.dataframe as dd
 import pandas as pd
 import pyarrow as pa
 import pyarrow.feather as feather
+from dask.tokenize import tokenize
 
-from . import audit, workdir
+from . import audit, intact, sealed, workdir
 from ._arrays import MESSAGES, STRING
-from .compute import each_partition, graph_of
+from .compute import each_partition, graph_of, rows_by_source
+from .made_from import Origins
+
+# Names of files by the name of the frame: the same frame is kept, and looked up, several times.
+_known: dict[str, tuple[list[str], list[str]]] = {}
 
 
 @dataclass(frozen=True)
@@ -34,15 +42,19 @@ class LoadKept:
     __name__ = "kept"
     reads_rows = True
 
-    def __call__(self, number: int) -> pd.DataFrame:
-        columns = list(self.columns) if self.columns else None
-        table = feather.read_table(_part(Path(self.folder), number), columns=columns)
+    def __call__(self, name: str) -> pd.DataFrame:
+        path, columns = _part(Path(self.folder), name), list(self.columns) if self.columns else None
+        try:
+            table = feather.read_table(pa.BufferReader(sealed.content(path)), columns=columns)
+        except pa.ArrowException as error:
+            raise sealed.damaged(path, error) from error
         noted = (table.schema.pandas_metadata or {}).get("columns", ())
         arrow = {column["numpy_type"] for column in noted}
         return table.to_pandas(types_mapper=lambda kind: _dtype(kind, arrow))
 
     def __dask_tokenize__(self) -> tuple[object, ...]:
-        return ("LoadKept", Path(self.folder).name, self.columns)
+        # What it reads is told by the names of the partitions, wherever the work directory is.
+        return ("LoadKept", self.columns)
 
 
 def _dtype(kind: pa.DataType, noted: set[str]) -> object:
@@ -61,28 +73,40 @@ def keep(df: dd.DataFrame) -> dd.DataFrame:
     """
     if not _is_costly(df):
         return df
-    folder = workdir.place("frames", df._name)
-    folder.mkdir(exist_ok=True)
-    counts = _Counts.read(folder)
-    missing = [
-        n
-        for n in range(df.npartitions)
-        if n not in counts.kept_rows or not _part(folder, n).exists()
-    ]
-    leaves = [n for n in range(len(graph_of(df).leaves)) if n not in counts.read_rows]
-    if missing or leaves:
-        work = _Keep(str(folder))
+    folder = workdir.folder("frames")
+    parts, leaves = _names(df)
+    kept = [_part(folder, name) for name in parts]
+    counted = [_rows(folder, name) for name in leaves]
+    lacking, uncounted = _missing(kept), _missing(counted)
+    if lacking or uncounted:
+        work = _Keep(str(folder), _listed(folder, df._name, parts))
         for kind, number, result in each_partition(
-            df, work, stage="prepare", partitions=missing, leaves=leaves
+            df, work, stage="prepare", partitions=lacking, leaves=uncounted
         ):
-            counts.note(kind, number, result)
-    counts.check()
+            if kind == "leaf":
+                sealed.save(counted[number], note=result)
+            else:
+                intact.made(kept[number])
+    _check(counted, kept)
     return dd.from_map(
         LoadKept(str(folder), tuple(audit.lineage(df)), audit.sources(df)),
-        list(range(df.npartitions)),
+        parts,
         meta=df._meta,
         label="kept",
     )
+
+
+def _names(df: dd.DataFrame) -> tuple[list[str], list[str]]:
+    """What the files of a frame's partitions and of its leaves' rows are called."""
+    if df._name not in _known:
+        graph = graph_of(df)
+        origins, made_by = Origins(graph.tasks), workdir.made_by()[:8]
+
+        def named(keys: Sequence[Any]) -> list[str]:
+            return [f"{origins.of(key)}-{made_by}" for key in keys]
+
+        _known[df._name] = named(graph.partitions), named(graph.leaves)
+    return _known[df._name]
 
 
 def _is_costly(df: dd.DataFrame) -> bool:
@@ -107,55 +131,51 @@ def _is_cheap(node: Any) -> bool:
 @dataclass(frozen=True)
 class _Keep:
     folder: str
+    names: str  # in a file: a task is told its number, and does not carry the names of all others
 
     def __call__(self, part: pd.DataFrame, number: int) -> dict[str, int]:
         table = pa.Table.from_pandas(part, preserve_index=False)
-        with workdir.replacing(_part(Path(self.folder), number)) as temporary:
+        counts, path = rows_by_source(part), _part(Path(self.folder), _read(self.names)[number])
+        with sealed.sealing(path, counts) as temporary:
             feather.write_feather(table, temporary, compression="lz4")
-        counts = part["source"].value_counts(sort=False)
-        return {str(source): int(n) for source, n in counts.items()}
-
-
-def _part(folder: Path, number: int) -> Path:
-    return folder / f"{number:05d}.arrow"
-
-
-class _Counts:
-    """Rows by source, as read and as kept, partition by partition; on disk as they come."""
-
-    def __init__(self, path: Path):
-        self.path = path
-        self.read_rows: dict[int, dict[str, int]] = {}
-        self.kept_rows: dict[int, dict[str, int]] = {}
-
-    @classmethod
-    def read(cls, folder: Path) -> _Counts:
-        """The counts noted so far; a line cut short by a crash is as good as missing."""
-        counts = cls(folder / "rows.jsonl")
-        for line in counts.path.read_text().splitlines() if counts.path.exists() else ():
-            try:
-                kind, number, found = json.loads(line)
-            except ValueError:
-                continue
-            counts._of(kind)[number] = found
         return counts
 
-    def _of(self, kind: str) -> dict[int, dict[str, int]]:
-        return self.read_rows if kind == "leaf" else self.kept_rows
 
-    def note(self, kind: str, number: int, found: dict[str, int]) -> None:
-        self._of(kind)[number] = found
-        with self.path.open("a") as file:
-            file.write(f"{json.dumps([kind, number, found])}\n")
+def _listed(folder: Path, frame: str, names: list[str]) -> str:
+    path = folder / f"{tokenize(frame, names)}.names"
+    sealed.save(path, note=names)
+    return str(path)
 
-    def check(self) -> None:
-        """Every row that was read must have been kept (some leaves don't tell what they read)."""
-        if not self.read_rows:
-            return
-        before: Counter[str] = Counter()
-        after: Counter[str] = Counter()
-        for found in self.read_rows.values():
-            before.update(found)
-        for found in self.kept_rows.values():
-            after.update(found)
-        audit.conserved(before, after)
+
+@lru_cache(maxsize=4)
+def _read(path: str) -> list[str]:
+    return list(sealed.note(Path(path)))
+
+
+def _part(folder: Path, name: str) -> Path:
+    return folder / f"{name}.arrow"
+
+
+def _rows(folder: Path, name: str) -> Path:
+    """Where it is noted how many rows of each source a leaf has read."""
+    return folder / f"{name}.rows"
+
+
+def _missing(paths: Sequence[Path]) -> list[int]:
+    """The numbers of files that are not there, or damaged; each file once."""
+    numbers = {path: number for number, path in reversed(list(enumerate(paths)))}
+    whole = intact.whole_of(numbers)
+    return sorted(number for path, number in numbers.items() if path not in whole)
+
+
+def _check(counted: Sequence[Path], kept: Sequence[Path]) -> None:
+    """Every row that was read must have been kept (some leaves don't tell what they read)."""
+    if not counted:
+        return
+    before: Counter[str] = Counter()
+    after: Counter[str] = Counter()
+    for path in counted:
+        before.update(sealed.note(path))
+    for path in kept:
+        after.update(sealed.note(path))
+    audit.conserved(before, after)

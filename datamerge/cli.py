@@ -77,12 +77,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     inspect.add_argument("out", type=Path, help="the output folder of a run")
     inspect.add_argument("--examples", type=int, default=3, help="rows to show of each reason")
+    inspect.add_argument("--verify", action="store_true", help="read all files of the output")
     inspect.set_defaults(command=_inspect)
     migrate = commands.add_parser("migrate", help="a DataMergeKit configuration as a recipe")
     migrate.add_argument("folder", type=Path, help="the folder with the four YAML files")
     migrate.add_argument("--out", type=Path, help="where to write the recipe; else it is printed")
     migrate.set_defaults(command=_migrate)
-    clean = commands.add_parser("clean", help="empty the work directory")
+    clean = commands.add_parser("clean", help="remove what no run uses from the work directory")
+    clean.add_argument("--limit", default="0", metavar="SIZE",
+                       help="how much may stay, as 50GB: what was used last")  # fmt: skip
+    clean.add_argument("--unused", type=float, default=0, metavar="DAYS",
+                       help="only what was not used for so many days")  # fmt: skip
     clean.set_defaults(command=_clean)
     return parser
 
@@ -98,6 +103,8 @@ def _running(parser: argparse.ArgumentParser, command: Callable[..., int]) -> No
     parser.add_argument("--cluster", metavar="KIND",
                         help="local (default), none, cuda, slurm, pbs, lsf, sge, auto, or the "
                         "address of one that runs, tcp://HOST:PORT")  # fmt: skip
+    parser.add_argument("--workdir-limit", metavar="SIZE",
+                        help="the most to keep in the work directory, as 50GB")  # fmt: skip
     parser.add_argument("--profile", help="for a job queue: a profile's name, or FILE.yaml#NAME")
     parser.set_defaults(command=command, recipe=DEMO, check=False)
 
@@ -127,7 +134,7 @@ def _run(given: argparse.Namespace) -> int:
     if given.check:
         print(f"{given.recipe}: {len(checked.sources)} sources, {len(checked.steps)} steps, fine")
         return OK
-    return _work(given, checked)
+    return _within_limit(given, checked)
 
 
 def _demo(given: argparse.Namespace) -> int:
@@ -135,6 +142,21 @@ def _demo(given: argparse.Namespace) -> int:
     code = _run(given)
     print(f"\nLook around: datamerge inspect {given.out}")
     return code
+
+
+def _within_limit(given: argparse.Namespace, checked: Recipe) -> int:
+    """Work, and keep the work directory in bounds before and behind."""
+    import dask
+
+    from . import running, workdir
+
+    limit = {"datamerge.workdir-limit": given.workdir_limit} if given.workdir_limit else {}
+    with dask.config.set(limit):
+        try:
+            return _work(given, checked)
+        finally:
+            running.end()
+            workdir.keep_within_limit()
 
 
 def _work(given: argparse.Namespace, checked: Recipe) -> int:
@@ -213,7 +235,7 @@ def _client(given: argparse.Namespace) -> Any:
 def _inspect(given: argparse.Namespace) -> int:
     from .inspect import describe
 
-    for line in describe(given.out, examples=given.examples):
+    for line in describe(given.out, examples=given.examples, verify=given.verify):
         print(line)
     return OK
 
@@ -231,9 +253,11 @@ def _migrate(given: argparse.Namespace) -> int:
 
 
 def _clean(given: argparse.Namespace) -> int:
+    from dask.utils import parse_bytes
+
     from . import workdir
 
-    print(f"{workdir.root()}: {workdir.clean() / 1e6:,.1f} MB set free")
+    print(f"{workdir.root()}: {workdir.clean(parse_bytes(given.limit), unused_days=given.unused)}")
     return OK
 
 

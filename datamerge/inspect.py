@@ -12,9 +12,11 @@ import pyarrow.dataset as ds
 from .explore import run
 from .explore.entry import known, records
 from .terminal import safe
+from .write.notes import faults
+from .write.parts import Target
 
 
-def describe(out: str | Path, *, examples: int = 3) -> Iterator[str]:
+def describe(out: str | Path, *, examples: int = 3, verify: bool = False) -> Iterator[str]:
     """The lines that ``datamerge inspect`` prints.
 
     Parameters
@@ -23,8 +25,12 @@ def describe(out: str | Path, *, examples: int = 3) -> Iterator[str]:
         The output folder.
     examples : int
         How many rows to show of each reason.
+    verify : bool
+        Read all files, and compare them with what was written; otherwise their lengths are.
     """
     tally = run.tally(str(out))
+    for fault in faults(Target(str(out)), contents=verify):
+        yield f"damaged: {fault}; the same run again makes the output whole"
     yield str(tally)
     reasons = tally.total["removed"]
     found = run.examples(str(out), reasons, each=examples)

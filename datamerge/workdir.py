@@ -7,11 +7,15 @@ a folder that all workers see. Everything in it can be made again.
 
 from __future__ import annotations
 
+import hashlib
 import os
-import shutil
-import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import sys
+import unicodedata
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +23,31 @@ import dask
 import numpy as np
 from dask.tokenize import tokenize
 
+from . import running, sealed
 from ._version import __version__
+from .bounds import Removed, size, within
+from .sealed import replacing
 
-# What is kept; `clean` removes these folders and nothing else.
-KINDS = ("elements", "frames", "embeddings", "pairs")
+__all__ = [
+    "KINDS",
+    "clean",
+    "folder",
+    "keep_within_limit",
+    "limit",
+    "made_by",
+    "place",
+    "remembered",
+    "replacing",
+    "root",
+    "used",
+]
+
+# What is kept; `clean` removes what is in these folders and nothing else.
+KINDS = ("elements", "frames", "sets", "embeddings", "pairs")
+# Rooms whose code has no say in what is kept.
+_SHOWING = ("cli.py", "cluster", "explore", "inspect.py", "migrate.py", "terminal.py", "upload.py")
+# Packages whose rules or tables have.
+_RULES = ("ftfy", "py3langid", "tokenizers")
 
 
 def root() -> Path:
@@ -33,51 +58,117 @@ def root() -> Path:
     ...     root() == Path(here)
     True
     """
-    configured = dask.config.get("datamerge.workdir", None) or os.environ.get("DATAMERGE_WORKDIR")
+    configured = _setting("workdir")
     if not configured:
-        cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        configured = Path(cache) / "datamerge"
+        cached = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        configured = Path(cached) / "datamerge"
     path = Path(configured).expanduser().absolute()
     path.mkdir(parents=True, exist_ok=True)
     return path
 
 
+def _setting(name: str) -> Any:
+    """What ``dask.config`` says, or else the environment."""
+    variable = f"DATAMERGE_{name.upper().replace('-', '_')}"
+    return dask.config.get(f"datamerge.{name}", None) or os.environ.get(variable)
+
+
+def limit() -> int | None:
+    """The most bytes to keep: ``datamerge.workdir-limit`` or ``DATAMERGE_WORKDIR_LIMIT``, if set.
+
+    >>> with dask.config.set({"datamerge.workdir-limit": "2 GB"}):
+    ...     limit()
+    2000000000
+    """
+    from dask.utils import parse_bytes
+
+    said = _setting("workdir-limit")
+    return None if said is None else parse_bytes(said)
+
+
+@cache
+def made_by() -> str:
+    """A hash of the code that makes what is kept, and of what it goes by.
+
+    The version alone does not tell one state of a checkout from the next.
+    """
+    digest = hashlib.sha256(f"{__version__} {unicodedata.unidata_version}".encode())
+    for name in _RULES:
+        with suppress(PackageNotFoundError):
+            digest.update(f" {name} {version_of(name)}".encode())
+    digest.update(code_of(Path(__file__).parent))
+    return digest.hexdigest()
+
+
+def code_of(package: Path) -> bytes:
+    """A hash of the package's modules, but for those that only show or start something."""
+    digest = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        place = path.relative_to(package)
+        if place.parts[0] not in _SHOWING:
+            digest.update(f" {place.as_posix()} ".encode() + path.read_bytes())
+    return digest.digest()
+
+
 def place(kind: str, *made_from: Any) -> Path:
     """Where the result of this kind, made from these things, is kept."""
+    return folder(kind) / tokenize(made_by(), *made_from)
+
+
+def folder(kind: str) -> Path:
+    """Where results of this kind are kept; what is used from now on, nobody removes."""
     assert kind in KINDS, kind
-    folder = root() / kind
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / tokenize(__version__, *made_from)
+    base = root()
+    if running.begin(base):
+        keep_within_limit()
+    path = base / kind
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def keep_within_limit() -> None:
+    """Remove what is beyond the limit, if one is set; say so."""
+    most = limit()
+    removed = Removed() if most is None else clean(most)
+    if removed.counts:
+        print(f"work directory {root()}: {removed} (limit {size(most or 0)})", file=sys.stderr)
+    elif most is not None and removed.left > most:
+        print(f"work directory {root()}: beyond its limit; {removed}", file=sys.stderr)
+
+
+def used(path: Path) -> None:
+    """Note that something kept is in use: what was not for longest goes first."""
+    with suppress(FileNotFoundError):
+        os.utime(path)
 
 
 def remembered(kind: str, made_from: Any, make: Callable[[], np.ndarray]) -> np.ndarray:
     """An array from the work directory; made, and kept there, if it is not there yet."""
     path = place(kind, made_from).with_suffix(".npy")
-    try:
+    if sealed.is_whole(path):
+        used(path)
         return np.load(path, allow_pickle=False)
-    except (FileNotFoundError, ValueError, EOFError):
-        made = make()
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            np.save(file, made, allow_pickle=False)
-        return made
+    made = make()
+    with sealed.sealing(path) as temporary, temporary.open("wb") as file:
+        np.save(file, made, allow_pickle=False)
+    return made
 
 
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` that takes its place when the block ends well."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+def clean(most: int = 0, *, unused_days: float = 0) -> Removed:
+    """Remove from the work directory what no running process uses, and say what it was.
 
+    Parameters
+    ----------
+    most : int
+        How many bytes may stay; what was not used for longest goes first.
+    unused_days : float
+        Only what was not used for so many days.
 
-def clean() -> int:
-    """Remove what datamerge keeps in the work directory; returns the bytes set free."""
-    base, freed = root(), 0
-    for kind in KINDS:
-        folder = base / kind
-        freed += sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
-        shutil.rmtree(folder, ignore_errors=True)
-    return freed
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as here, dask.config.set({"datamerge.workdir": here}):
+    ...     print(clean())
+    nothing to remove
+    """
+    return within(root(), KINDS, most, unused_days)

@@ -70,6 +70,11 @@ def test_check_does_nothing(run, tmp_path):
     (tmp_path / "r.yaml").write_text("sources: [nowhere.jsonl]\nsteps: [clean.unicode]\n")
     checked = run("run", "r.yaml", "--check")
     assert (checked.returncode, checked.stdout) == (0, "r.yaml: 1 sources, 1 steps, fine\n")
+    (tmp_path / "d.yaml").write_text(
+        "sources: [nowhere.jsonl]\nsteps: [dedup.exact, dedup.minhash, dedup.semantic]\n"
+    )
+    assert run("run", "d.yaml", "--check").returncode == 0
+    assert not list(tmp_path.glob("work/*"))
 
 
 def interrupted(tmp_path, cluster):
@@ -147,7 +152,7 @@ def test_clean_empties_the_work_directory_only(run, tmp_path):
     (work / "frames" / "x").mkdir(parents=True)
     (work / "frames" / "x" / "0.arrow").write_bytes(b"1" * 2_000_000)
     (work / "mine.txt").write_text("keep")
-    assert "2.0 MB set free" in run("clean").stdout
+    assert "removed 1 frames: 2.0 MB" in run("clean").stdout
     assert (work / "mine.txt").exists() and not (work / "frames").exists()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 
@@ -12,8 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from frames import make_frame
+from fsspec.implementations.local import LocalFileSystem
 
 import datamerge as dm
+from datamerge import inspect
 from datamerge.write import ledger
 from datamerge.write.card import card
 
@@ -268,3 +271,101 @@ def test_part_files_are_whole_or_absent(df, tmp_path, monkeypatch):
 
 def test_out_may_be_a_path_or_text(df, tmp_path):
     assert dm.write(df, str(tmp_path / "a")).total == dm.write(df, Path(tmp_path / "b")).total
+
+
+def many(rows: int = 25_000):
+    """A frame of three partitions, with rows to keep and rows to remove."""
+    texts = [f"row {n % 24_000}" + " is long" * (n % 5 == 0) for n in range(rows)]
+    return dm.filters.length(dm.read([{"text": text} for text in texts], name="many"), max=10)
+
+
+def snapshot(out: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(out)): p.read_bytes() for p in out.rglob("*") if p.is_file()}
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-9])
+
+
+@pytest.mark.parametrize("single_file", [False, True])
+@pytest.mark.parametrize("damage", [cut, Path.unlink])
+@pytest.mark.parametrize("folder", ["data", "removed", "pairs"])
+def test_damaged_outputs_are_noticed_and_made_whole(tmp_path, folder, damage, single_file, capsys):
+    out = tmp_path / "out"
+    df = dm.dedup.exact(many()).mark()
+    tally = dm.write(df, out, single_file=single_file)
+    whole = snapshot(out)
+    path = sorted((out / folder).iterdir())[-1]
+    others = [p for p in (out / "data").iterdir() if p.stem != path.stem]
+    stamps = {p: p.stat().st_mtime_ns for p in others}
+    damage(path)
+    assert any(path.name in line for line in inspect.describe(out, examples=0))
+    assert dm.write(df, out, single_file=single_file) == tally
+    assert f"made whole again: {folder}/{path.name}" in capsys.readouterr().err
+    assert snapshot(out) == whole
+    assert {p: p.stat().st_mtime_ns for p in others} == stamps  # they were left as they were
+
+
+def test_other_contents_are_noticed_when_asked_for(tmp_path):
+    out = tmp_path / "out"
+    dm.write(many(), out)
+    path = out / "data" / "part-00001.parquet"
+    content = bytearray(path.read_bytes())
+    content[100] ^= 1
+    path.write_bytes(content)
+    assert not any("part-00001" in line for line in inspect.describe(out, examples=0))
+    told = list(inspect.describe(out, examples=0, verify=True))
+    assert "damaged: data/part-00001.parquet has another content" in told[0]
+
+
+def test_killed_between_the_single_file_and_the_ledger(tmp_path, monkeypatch):
+    """Parts go one by one once they are in the file: half of them must not replace it."""
+    out, df = tmp_path / "out", many()
+    tally = dm.write(df, tmp_path / "quiet", single_file=True)
+
+    class Killed(BaseException):
+        pass
+
+    def killed_after(count: int) -> None:
+        left = iter(range(count))
+
+        def rm(self, *args, **more):
+            if next(left, None) is None:
+                raise Killed
+            return original(self, *args, **more)
+
+        monkeypatch.setattr(LocalFileSystem, "rm", rm)
+
+    original = LocalFileSystem.rm
+    for count in (0, 1, 1):
+        killed_after(count)
+        with pytest.raises(Killed):
+            dm.write(df, out, single_file=True)
+        assert not (out / "ledger.json").exists()
+    monkeypatch.undo()
+    assert dm.write(df, out, single_file=True).total == tally.total
+    for part in ("data", "removed"):
+        assert snapshot(out / part) == snapshot(tmp_path / "quiet" / part)
+
+
+def test_a_run_that_was_replaced_does_not_finish(tmp_path, monkeypatch):
+    """Two runs in one folder, the second with overwrite: the output is of one of them alone."""
+    out, df = tmp_path / "out", many()
+    other = dm.filters.length(many(), min=6)
+    write = importlib.import_module("datamerge.write")
+    original = write.merge_parts
+
+    def meanwhile(*args):
+        monkeypatch.setattr(write, "merge_parts", original)
+        dm.write(other, out, overwrite=True)
+        (out / "data" / "part-00009.parquet").write_bytes(b"written by a worker of the first run")
+
+    monkeypatch.setattr(write, "merge_parts", meanwhile)
+    with pytest.raises(FileExistsError, match="another run has begun"):
+        dm.write(df, out, single_file=True)
+    told = list(inspect.describe(out, examples=0))
+    assert told[0].startswith("damaged: data/part-00009.parquet is not of this run")
+    dm.write(other, out)
+    assert not (out / "data" / "part-00009.parquet").exists()
+    dm.write(other, tmp_path / "quiet")
+    assert snapshot(out / "data") == snapshot(tmp_path / "quiet" / "data")

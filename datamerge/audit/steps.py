@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from ..made_from import written_in
 from .conservation import ConservationError
 
 
@@ -47,7 +48,8 @@ class Step:
     def __dask_tokenize__(self) -> tuple[Any, ...]:
         from dask.tokenize import normalize_token
 
-        return ("datamerge.Step", self.name, self.reason, normalize_token(self.run))
+        told = normalize_token(self.run), written_in(self.run)
+        return ("datamerge.Step", self.name, self.reason, *told)
 
 
 @dataclass(frozen=True)

@@ -160,11 +160,15 @@ def _relative(path: str, base: str) -> str:
 def _file(fs: Any, info: Mapping[str, Any], name: str, chain: str) -> File:
     known, compression = extension(info["name"])
     stamps = (info.get(key) for key in _STAMPS)
+    stamp = str(next((stamp for stamp in stamps if stamp is not None), ""))
+    if isinstance(fs, LocalFileSystem):
+        # A copy may carry the time of another file; when its own entry was changed it can't.
+        stamp += f" {info.get('created')}"
     return File(
         url=fs.unstrip_protocol(info["name"]) + chain,
         name=name,
         size=int(info.get("size") or 0),
-        stamp=str(next((stamp for stamp in stamps if stamp is not None), "")),
+        stamp=stamp,
         format=known or "lines",
         compression=compression,
         path=info["name"],

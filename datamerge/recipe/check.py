@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from tempfile import TemporaryDirectory
 from typing import Any, get_args
 
+import dask
 import pandas as pd
 
 from .._choices import nearest
@@ -222,7 +224,8 @@ def _try(document: Document, chosen: Chosen) -> None:
     try:
         light, against = without_against(chosen.step, chosen.arguments)
         earlier_frames(against)
-        chosen.step.lay(empty, **light)
+        with TemporaryDirectory() as nowhere, dask.config.set({"datamerge.workdir": nowhere}):
+            chosen.step.lay(empty, **light)
     except KeyError as error:
         if "column" not in str(error):
             document.fault(chosen.path, f"{chosen.step.name}: {error.args[0]}")

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
 import dask.dataframe as dd
-import orjson
 import pandas as pd
 from dask.tokenize import tokenize
 
-from .. import audit
+from .. import audit, workdir
 from .._merge_card import FOLDERS
-from .._version import __version__
 from ..compute import each_partition, graph_of
+from . import notes
 from .finish import finish, merge_parts, tidy
 from .ledger import Tally, ledger_of
 from .parts import Format, Target, WritePart
 
 __all__ = ["Tally", "write"]
 
-OURS = (*FOLDERS, ".run")
-RUN = ".run.json"  # which run the folder holds, or is being made
-FILES = ("ledger.json", RUN, "README.md", "recipe.yaml")
+# What is removed of a run that is replaced; first what says that it is whole.
+OURS = ("ledger.json", notes.RUN, *FOLDERS, ".run", "README.md", "recipe.yaml")
 
 
 def write(
@@ -93,71 +92,64 @@ def write(
     if missing:
         raise ValueError(f"the frame lacks {', '.join(missing)}; make it with datamerge.read")
     target = Target(str(path), format, schema, dict(storage_options or {}))
-    run = tokenize(__version__, lazy._name, format, schema, single_file)
+    run = tokenize(workdir.made_by(), lazy._name, format, schema, single_file)
     if (done := _claim(target, run, overwrite)) is not None:
         return done
-    tallies = _write_parts(lazy, target)
+    written = _write_parts(lazy, target)
     if single_file:
-        merge_parts(target)
+        merge_parts(target, written)
     passed = audit.lineage(lazy)
+    tallies = [written.parts[number] for number in sorted(written.parts)]
     tally = ledger_of(tallies, passed, audit.sources(lazy), path=str(path))
-    finish(target, tally, passed, recipe, single_file=single_file)
+    finish(target, run, written, tally, passed, recipe, single_file=single_file)
     return tally
 
 
 def _claim(target: Target, run: str, overwrite: bool) -> Tally | None:
     """Make the folder this run's own; returns its tally where it is finished already."""
     fs, root = target.fs, target.root
-    ledger, begun = _json(target, "ledger.json"), _json(target, RUN)
+    ledger, begun = notes.read(target, "ledger.json"), notes.begun(target)
     if begun is not None and begun.get("run") == run:
-        if ledger is None:
-            return None
-        tidy(target)
-        return Tally.from_dict(target.path, ledger)
+        return None if ledger is None else _finished(target, ledger)
     if ledger is not None and not overwrite:
         raise FileExistsError(f"{target.path} holds another run; pass overwrite=True to replace it")
     if ledger is None and begun is None and fs.exists(root) and fs.ls(root) and not overwrite:
         raise FileExistsError(f"{target.path} is not empty; pass overwrite=True to write there")
-    for name in (*OURS, *FILES):
+    for name in OURS:
         if fs.exists(f"{root}/{name}"):
             fs.rm(f"{root}/{name}", recursive=True)
-    with target.replacing(RUN) as file:
-        file.write(orjson.dumps({"run": run}))
+    notes.save(target, notes.RUN, {"run": run})
     return None
 
 
-def _json(target: Target, name: str) -> dict[str, Any] | None:
-    try:
-        return orjson.loads(target.fs.cat_file(f"{target.root}/{name}"))
-    except (FileNotFoundError, orjson.JSONDecodeError):
-        return None
+def _finished(target: Target, ledger: Mapping[str, Any]) -> Tally | None:
+    """The tally of a finished run; None where files of it are gone or cut short."""
+    found = notes.faults(target)
+    if not found:
+        tidy(target)
+        return Tally.from_dict(target.path, ledger)
+    told = "; ".join(found[:3]) + (f" and {len(found) - 3:,} more" if len(found) > 3 else "")
+    print(f"{target.path} is made whole again: {told}", file=sys.stderr)
+    target.fs.rm(f"{target.root}/ledger.json")
+    return None
 
 
-def _write_parts(df: dd.DataFrame, target: Target) -> list[dict[str, Any]]:
-    """Write the parts that are missing; returns the tally of every part, in their order."""
-    tallies = _noted(target, "part")
-    leaves = _noted(target, "leaf")
-    todo = [n for n in range(df.npartitions) if n not in tallies]
-    uncounted = [n for n in range(len(graph_of(df).leaves)) if n not in leaves]
+def _write_parts(df: dd.DataFrame, target: Target) -> notes.Notes:
+    """Write the parts that are missing; returns the notes of all."""
+    written = notes.so_far(target)
+    todo = [n for n in range(df.npartitions) if n not in written.parts]
+    uncounted = [n for n in range(len(graph_of(df).leaves)) if n not in written.leaves]
     if todo or uncounted:
         for kind, number, result in each_partition(
             df, WritePart(target), stage="write", partitions=todo, leaves=uncounted
         ):
             if kind == "partition":
-                tallies[number] = result
+                written.parts[number] = result
             else:
-                leaves[number] = result
-                with target.replacing(f".run/leaf-{number:05d}.json") as file:
-                    file.write(orjson.dumps(result, option=orjson.OPT_SORT_KEYS))
-    _check(leaves, tallies)
-    return [tallies[n] for n in sorted(tallies)]
-
-
-def _noted(target: Target, kind: str) -> dict[int, dict[str, Any]]:
-    """What an interrupted run has noted of its parts or leaves."""
-    found = target.fs.glob(f"{target.root}/.run/{kind}-*.json")
-    contents = {int(p.rpartition("-")[2].removesuffix(".json")): p for p in found}
-    return {number: orjson.loads(target.fs.cat_file(p)) for number, p in contents.items()}
+                written.leaves[number] = result
+                notes.save(target, f".run/leaf-{number:05d}.json", result)
+    _check(written.leaves, written.parts)
+    return written
 
 
 def _check(leaves: Mapping[int, Mapping[str, int]], tallies: Mapping[int, Any]) -> None:

@@ -10,20 +10,28 @@ import pyarrow.parquet as pq
 import yaml
 
 from ..audit import Passed
+from . import notes
 from .card import card
 from .ledger import Tally
-from .parts import Target
+from .notes import Notes
+from .parts import Files, Target
 
 
-def merge_parts(target: Target) -> None:
+def merge_parts(target: Target, written: Notes) -> None:
     """Join the parts of the kept rows into one file; then the parts go."""
     fs = target.fs
-    parts = sorted(fs.glob(f"{target.root}/data/part-*.{target.format}"))
-    if parts:
-        with target.replacing(f"data/train.{target.format}") as file:
-            _join(fs, parts, file, target.format)
-        for part in parts:
-            fs.rm(part)
+    names = sorted(
+        name for part in written.parts.values() for name in part["files"] if name[:5] == "data/"
+    )
+    if not written.merged:
+        single = f"data/train.{target.format}"
+        with target.replacing(single) as file:
+            _join(fs, [f"{target.root}/{name}" for name in names], file, target.format)
+        written.merged = {single: file.sums}
+        notes.save(target, notes.MERGED, written.merged)  # before the parts go
+    for name in names:
+        if fs.exists(f"{target.root}/{name}"):
+            fs.rm(f"{target.root}/{name}")
 
 
 def _join(fs: Any, parts: Sequence[str], file: Any, format: str) -> None:
@@ -48,6 +56,8 @@ def _join(fs: Any, parts: Sequence[str], file: Any, format: str) -> None:
 
 def finish(
     target: Target,
+    run: str,
+    written: Notes,
     tally: Tally,
     lineage: Sequence[Passed],
     recipe: Mapping[str, Any] | None,
@@ -55,7 +65,8 @@ def finish(
     single_file: bool,
 ) -> None:
     """Write evidence, recipe and card, and last the ledger, which says the run is whole."""
-    _pairs(target, lineage)
+    evidence = _pairs(target, lineage)
+    _settle(target, run, written, evidence)
     noted = yaml.safe_dump(
         dict(recipe) if recipe is not None else _recipe(tally),
         sort_keys=False,
@@ -70,20 +81,34 @@ def finish(
     tidy(target)
 
 
+def _settle(target: Target, run: str, written: Notes, evidence: Files) -> None:
+    """See that the folder is still this run's, and holds its files alone; note them."""
+    if (notes.begun(target) or {}).get("run") != run:
+        raise FileExistsError(f"another run has begun in {target.path} meanwhile; nothing is lost "
+                              "of it, and this one is not finished")  # fmt: skip
+    for name in notes.strays(notes.sizes(target), written.files | evidence):
+        target.fs.rm(f"{target.root}/{name}")
+    notes.save(target, notes.RUN, written.to_dict(run, evidence))
+
+
 def tidy(target: Target) -> None:
     """Remove the notes on parts, and whatever a crash left half written beside them."""
     if target.fs.exists(f"{target.root}/.run"):
         target.fs.rm(f"{target.root}/.run", recursive=True)
 
 
-def _pairs(target: Target, lineage: Sequence[Passed]) -> None:
+def _pairs(target: Target, lineage: Sequence[Passed]) -> Files:
     """Copy the evidence behind each duplicate step into the output."""
     from ..dedup.evidence import listing
 
+    files: Files = {}
     for passed in lineage:
         for reason, folders in passed.step.evidence.items():
-            with target.replacing(f"pairs/{reason}.parquet") as file:
+            name = f"pairs/{reason}.parquet"
+            with target.replacing(name) as file:
                 listing.export(folders, file)
+            files[name] = file.sums
+    return files
 
 
 def _recipe(tally: Tally) -> dict[str, Any]:

@@ -16,14 +16,17 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+import xxhash
 
 from .._arrays import strings
 from ..audit import DETAIL, MALFORMED, REASON
+from ..sealed import room_for
 from .records import kept_table, native, sayable
 
 Format = Literal["parquet", "jsonl"]
 # Columns in which to look for repeated values is in vain.
 SELDOM_REPEATED = ("id", "text", "content", "value", "drop_detail")
+Files = dict[str, list[Any]]  # by name: the length and the hash
 SUFFIX = {"parquet": "parquet", "jsonl": "jsonl"}
 
 
@@ -47,7 +50,7 @@ class Target:
         return str(fsspec.core.url_to_fs(self.path, **self.options)[1]).rstrip("/")
 
     @contextmanager
-    def replacing(self, name: str) -> Iterator[BinaryIO]:
+    def replacing(self, name: str) -> Iterator[Any]:
         """A file under the output folder that appears only once it is whole.
 
         Until then it is in ``.run``, which goes at the end with all that a crash left there.
@@ -57,8 +60,8 @@ class Target:
         for folder in (f"{self.root}/.run", str(PurePosixPath(final).parent)):
             fs.makedirs(folder, exist_ok=True)
         try:
-            with fs.open(temporary, "wb") as file:
-                yield file
+            with room_for(final), fs.open(temporary, "wb") as file:
+                yield Summed(file)
             _rename(fs, temporary, final)
         except BaseException:
             if fs.exists(temporary):
@@ -66,11 +69,39 @@ class Target:
             raise
 
 
+class Summed:
+    """A file that is written, and what is to be noted of it: its length and hash so far."""
+
+    def __init__(self, file: BinaryIO):
+        self._file = file
+        self._length, self._digest = 0, xxhash.xxh3_64()
+
+    def write(self, data: Any) -> int:
+        """Write on."""
+        self._digest.update(data)
+        self._length += memoryview(data).nbytes
+        return self._file.write(data)
+
+    @property
+    def sums(self) -> list[Any]:
+        """Length and hash."""
+        return [self._length, self._digest.hexdigest()]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
 def _rename(fs: Any, temporary: str, final: str) -> None:
-    if "file" in (fs.protocol if isinstance(fs.protocol, tuple) else (fs.protocol,)):
-        Path(temporary).replace(final)
-    else:
-        fs.mv(temporary, final)
+    try:
+        if "file" in (fs.protocol if isinstance(fs.protocol, tuple) else (fs.protocol,)):
+            Path(temporary).replace(final)
+        else:
+            fs.mv(temporary, final)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"{final} could not be put in its place: another run has finished or replaced this "
+            "folder meanwhile"
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -85,17 +116,17 @@ class WritePart:
         reason = strings(part[REASON])
         kept = reason.is_null().to_numpy(zero_copy_only=False)
         malformed = pc.fill_null(pc.equal(reason, MALFORMED), False).to_numpy(zero_copy_only=False)
-        self._kept(part, kept, number)
-        self._removed(part[~kept & ~malformed], number)
-        self._malformed(part[malformed], number)
-        tally = tally_of(part)
+        files = self._kept(part, kept, number)
+        files |= self._removed(part[~kept & ~malformed], number)
+        files |= self._malformed(part[malformed], number)
+        note = {**tally_of(part), "files": files}
         with self.target.replacing(f".run/part-{number:05d}.json") as file:
-            file.write(orjson.dumps(tally, option=orjson.OPT_SORT_KEYS))
-        return tally
+            file.write(orjson.dumps(note, option=orjson.OPT_SORT_KEYS))
+        return note
 
-    def _kept(self, part: pd.DataFrame, kept: np.ndarray, number: int) -> None:
+    def _kept(self, part: pd.DataFrame, kept: np.ndarray, number: int) -> Files:
         if not kept.any() and number:
-            return  # the first part is written even when empty: it carries the columns
+            return {}  # the first part is written even when empty: it carries the columns
         name = f"data/part-{number:05d}.{SUFFIX[self.target.format]}"
         with self.target.replacing(name) as file:
             if self.target.format == "jsonl":
@@ -106,20 +137,27 @@ class WritePart:
             else:
                 table = kept_table(part, None)  # Arrow picks rows faster than pandas
                 write_parquet(table if kept.all() else table.filter(pa.array(kept)), file)
+        return {name: file.sums}
 
-    def _removed(self, part: pd.DataFrame, number: int) -> None:
-        if len(part):
-            with self.target.replacing(f"removed/part-{number:05d}.parquet") as file:
-                write_parquet(kept_table(part, None, removed=True), file)
+    def _removed(self, part: pd.DataFrame, number: int) -> Files:
+        if not len(part):
+            return {}
+        name = f"removed/part-{number:05d}.parquet"
+        with self.target.replacing(name) as file:
+            write_parquet(kept_table(part, None, removed=True), file)
+        return {name: file.sums}
 
-    def _malformed(self, part: pd.DataFrame, number: int) -> None:
-        if len(part):
-            with self.target.replacing(f"malformed/part-{number:05d}.jsonl") as file:
-                for record in _malformed_records(part):
-                    file.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
+    def _malformed(self, part: pd.DataFrame, number: int) -> Files:
+        if not len(part):
+            return {}
+        name = f"malformed/part-{number:05d}.jsonl"
+        with self.target.replacing(name) as file:
+            for record in _malformed_records(part):
+                file.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
+        return {name: file.sums}
 
 
-def write_parquet(table: pa.Table, file: BinaryIO) -> None:
+def write_parquet(table: pa.Table, file: Any) -> None:
     """The table as Parquet, the way every file of a run is written.
 
     Without rows there is no row group either: one of no rows trips up some readers.
