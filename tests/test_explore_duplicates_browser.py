@@ -88,7 +88,7 @@ def test_it_looks_as_it_should(shown):
     for name, window in {
         "light": {"width": 1280},
         "dark": {"dark": True, "width": 1280},
-        "narrow": {"width": 560},
+        "narrow": {"width": 560, "height": 1700},
     }.items():
         view = ready(shown(lambda: dm.explore.duplicates(dups), **window))
         view.page.locator(".dm-said mark").first.wait_for()
@@ -244,6 +244,31 @@ def test_the_keyboard_is_enough(shown):
     page.keyboard.press("g")
     assert view.until(lambda: not page.get_by_role("button", name="Refresh").is_visible())
     assert view.until(lambda: first[2] not in widget.selection)
+
+
+def test_keys_go_on_where_the_mouse_was(shown):
+    view = ready(shown(lambda: dm.explore.duplicates(found(chats(150)))))
+    page, widget, first = view.page, view.widget, view.widget.selection
+    goes = page.locator(".dm-goes .dm-id")
+    page.locator(".dm-chip").nth(1).click()
+    assert goes.inner_text() == first[2]
+    page.keyboard.press("ArrowRight")
+    assert goes.inner_text() == first[3]
+    page.keyboard.press("Space")  # the chip has the focus still
+    assert goes.inner_text() == first[2]
+    page.get_by_role("button", name="Previous duplicate").click()
+    page.keyboard.press("ArrowRight")  # the button can't be pressed any more
+    assert goes.inner_text() == first[2]
+    page.keyboard.press("n")
+    page.get_by_role("button", name="Refresh").click()
+    page.locator(".dm-stale").wait_for(state="hidden")
+    page.keyboard.press("ArrowDown")
+    assert view.until(lambda: widget.selection and widget.selection[0] != first[0])
+    page.locator(".dm-decisions summary").click()
+    page.get_by_role("button", name="Take back").click()
+    assert view.until(lambda: widget.decisions == ())
+    focus = "document.querySelector('.dm-decisions summary') === document.activeElement"
+    assert view.until(lambda: page.evaluate(focus))
 
 
 def test_late_answers_take_nobody_back(shown):

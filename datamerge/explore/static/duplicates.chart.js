@@ -99,7 +99,8 @@ const percent = (share) => `${(100 * share).toFixed(share > 0 && share < 0.1 ? 1
 
 // What would go, source by source, and what is said of a source that nearly vanishes.
 class Counts {
-  constructor() {
+  constructor(canMove) {
+    this.canMove = canMove;
     this.removed = make("strong", { class: "dm-removed" });
     this.of = make("span", { class: "dm-of" });
     this.total = make("p", { class: "dm-total" }, this.removed, this.of);
@@ -146,7 +147,8 @@ class Counts {
     const names = named.flatMap((source, at) => [at ? ", " : "", make("bdi", {}, source.name)]);
     const rest = vanishing > named.length ? ` and ${grouped(vanishing - named.length)} more` : "";
     const words = vanishing === 1 ? "A source nearly vanishes: " : "Sources nearly vanish: ";
-    this.alert.replaceChildren(make("strong", {}, words), ...names, rest, ". Is the threshold too low?");
+    const why = this.canMove ? ". Is the threshold too low?" : ".";
+    this.alert.replaceChildren(make("strong", {}, words), ...names, rest, why);
   }
 
   words({ removed, live, sources }) {

@@ -37,7 +37,7 @@ class Explorer {
   build() {
     const { finders } = this.about;
     this.chart = new Chart((value) => this.move(value));
-    this.counts = new Counts();
+    this.counts = new Counts(finders.some(({ floor }) => floor < 1));
     const ask = (what, about) => this.ask(what, about);
     this.walk = new Walk({ ask, say: (text) => this.say(text), judge: (verdict, ofHead) => this.judge(verdict, ofHead) });
     this.walk.root.addEventListener("keydown", (event) => this.key(event));

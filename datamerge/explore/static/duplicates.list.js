@@ -55,7 +55,7 @@ class List {
     const line = make(
       "li",
       { role: "option", id: `${this.name}-${at}`, "aria-selected": "false", onclick: () => this.on.open(at) },
-      make("span", { class: "dm-size", title: `${grouped(size)} rows` }, grouped(size)),
+      make("span", { class: "dm-size", title: `${grouped(size)} rows` }, grouped(size), make("span", { class: "dm-unseen-label" }, " rows: ")),
       text,
       make("span", { class: "dm-sub" }, make("bdi", {}, cluster.source), scores && ` · ${scores}`),
     );

@@ -26,11 +26,12 @@ class Side {
       button.verdict = verdict;
       return button;
     });
-    this.text = make("div", { class: "dm-said", tabindex: "0", role: "region", "aria-label": kind === "kept" ? "Row that stays" : "Duplicate" });
+    const name = kind === "kept" ? "Row that stays" : "Duplicate";
+    this.text = make("div", { class: "dm-said", tabindex: "0", role: "region", "aria-label": `${name}, text` });
     const line = make("p", { class: "dm-line" }, this.badge, this.score, this.source);
     const top = make("div", { class: "dm-side-head" }, line, make("p", { class: "dm-line" }, this.id));
     const actions = make("div", { class: "dm-actions" }, ...this.buttons);
-    this.root = make("article", { class: `dm-side dm-${kind}` }, top, actions, this.text);
+    this.root = make("article", { class: `dm-side dm-${kind}`, "aria-label": name }, top, actions, this.text);
   }
 
   show(row) {
@@ -108,17 +109,28 @@ class Pair {
     this.where.textContent = `Duplicate ${grouped(start + at + 1)} of ${grouped(count)}`;
     this.back.disabled = start + at === 0;
     this.next.disabled = start + at + 1 >= count;
+    this.showChips(members, at);
+  }
+
+  // Chips of the same rows are left in their places: one of them may have the focus.
+  showChips(members, at) {
+    const rows = members.map(({ row }) => row).join();
+    if (rows !== this.rows) this.chips.replaceChildren(...members.map((row, one) => this.chip(row, one)));
+    this.rows = rows;
     this.chips.hidden = members.length < 2;
-    this.chips.replaceChildren(
-      ...members.map((row, one) => {
-        const label = row.how === "exact" ? "same" : row.score === null ? "…" : row.score.toFixed(3);
-        const chip = make("button", { class: "dm-chip", title: row.id, "aria-pressed": String(one === at), onclick: () => this.on.pick(one) }, label);
-        if (row.verdict) chip.dataset.fate = row.verdict;
-        return chip;
-      }),
-    );
+    members.forEach(({ verdict }, one) => {
+      const chip = this.chips.children[one];
+      chip.setAttribute("aria-pressed", String(one === at));
+      if (verdict) chip.dataset.fate = verdict;
+      else delete chip.dataset.fate;
+    });
     const { offsetLeft: left, offsetWidth: wide } = this.chips.children[at];
     const before = this.chips.offsetLeft;
     this.chips.scrollLeft = left - before - (this.chips.clientWidth - wide) / 2;
+  }
+
+  chip({ id, how, score }, one) {
+    const label = how === "exact" ? "same" : score === null ? "…" : score.toFixed(3);
+    return make("button", { class: "dm-chip", title: id, onclick: () => this.on.pick(one) }, label);
   }
 }
