@@ -9,26 +9,15 @@ from __future__ import annotations
 
 from numba import njit
 
+from ._pointers import float64s, int32s, int64s
+
 HELD, HIT = 1, 2  # a node holds a kept row; a kept neighbour reaches it
 STAYS, GOES, APART = 1, 2, 4  # decided by hand; APART: some pair of the row's does not count
 
 
 @njit(cache=True, nogil=True)
-def _hit(first, last, base, threshold, neighbours, scores, whole, state, solid):
-    """Take out neighbours, as far as they reach the threshold."""
-    for k in range(first, last):
-        if scores[k] < threshold:
-            break
-        other = base + neighbours[k]
-        if state[other] == 0:
-            state[other] = HIT
-        if whole and solid[other] == 0:
-            solid[other] = HIT
-
-
-@njit(cache=True, nogil=True)
 def greedy(
-    first, priority, olds, nodes, offsets, thresholds, starts, neighbours, scores, grouped,
+    first, priority, olds, nodes, offsets, thresholds, graphs, grouped,
     fate, state, solid, best, kept,
 ):  # fmt: skip
     """The maximal independent set in order of priority, from the ``first`` place on.
@@ -37,7 +26,9 @@ def greedy(
     it, or the number of rows. ``fate`` is what was decided by hand of each row, or empty. Then
     ``solid`` is like ``state``, but of what rows do whose every pair counts; a row that is APART
     (4) is the caller's to decide. Otherwise it is one whose node is in a dense group, whose
-    neighbours there are the caller's to mark.
+    neighbours there are the caller's to mark. ``graphs`` are the addresses of each layer's.
+
+    One loop, since a call inside costs more than a step: compiled code counts who holds arrays.
     """
     for i in range(first, len(priority)):
         row = priority[i]
@@ -57,73 +48,30 @@ def greedy(
         if not free and not stays:
             continue
         kept[row] = True
-        if mark(
-            row, whole, nodes, offsets, thresholds, starts, neighbours, scores, grouped,
-            state, solid, best,
-        ):  # fmt: skip
-            return i
-    return len(priority)
-
-
-@njit(cache=True, nogil=True)
-def greedy_alone(
-    first, priority, olds, nodes, threshold, starts, neighbours, scores, grouped,
-    fate, state, solid, best, kept,
-):  # fmt: skip
-    """What :func:`greedy` does, where there is one layer.
-
-    Written out once more, since it takes a third of the time: every row has a node, and no array
-    is looked up in a tuple of them for every row.
-    """
-    for i in range(first, len(priority)):
-        row = priority[i]
-        node, stays, whole = nodes[row], row < olds, False
-        if len(fate) > 0:
-            if fate[row] & GOES:
+        waits = False
+        for layer in range(len(nodes)):
+            node = nodes[layer, row]
+            if node < 0 or (best[node] >= 0 and not (whole and solid[node] != HELD)):
                 continue
-            if fate[row] & APART:
-                return i
-            stays |= (fate[row] & STAYS) != 0
-            whole = len(solid) > 0
-        if state[node] != 0 and not stays:
-            continue
-        kept[row] = True
-        if best[node] >= 0 and not (whole and solid[node] != HELD):
-            continue
-        if best[node] < 0:
-            state[node], best[node] = HELD, row
-        if whole:
-            solid[node] = HELD
-        _hit(starts[node], starts[node + 1], 0, threshold, neighbours, scores, whole, state, solid)
-        if len(grouped) > 0 and grouped[node]:
+            if best[node] < 0:
+                state[node], best[node] = HELD, row
+            if whole:
+                solid[node] = HELD
+            base, threshold = offsets[layer], thresholds[layer]
+            starts, neighbours = int64s(graphs[layer, 0]), int32s(graphs[layer, 1])
+            scores = float64s(graphs[layer, 2])
+            for k in range(starts[node - base], starts[node - base + 1]):
+                if scores[k] < threshold:
+                    break
+                other = base + neighbours[k]
+                if state[other] == 0:
+                    state[other] = HIT
+                if whole and solid[other] == 0:
+                    solid[other] = HIT
+            waits |= len(grouped) > 0 and grouped[node]
+        if waits:
             return i
     return len(priority)
-
-
-@njit(cache=True, nogil=True, inline="always")
-def mark(
-    row, whole, nodes, offsets, thresholds, starts, neighbours, scores, grouped,
-    state, solid, best,
-):  # fmt: skip
-    """Take out the neighbours of a row that stays; tells whether it has any in a dense group.
-
-    ``whole`` rows leave their marks on ``solid`` too.
-    """
-    waits = False
-    for layer in range(len(nodes)):
-        node = nodes[layer, row]
-        if node < 0 or (best[node] >= 0 and not (whole and solid[node] != HELD)):
-            continue
-        if best[node] < 0:
-            state[node], best[node] = HELD, row
-        if whole:
-            solid[node] = HELD
-        base, threshold = offsets[layer], thresholds[layer]
-        begins, others, values = starts[layer], neighbours[layer], scores[layer]  # once a row
-        at = node - base
-        _hit(begins[at], begins[at + 1], base, threshold, others, values, whole, state, solid)
-        waits |= len(grouped) > 0 and grouped[node]
-    return waits
 
 
 @njit(cache=True, nogil=True)

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class Apart:
     """Decides such rows, in order of priority, and marks the neighbours of those that stay."""
 
-    def __init__(self, of: Independent, fates: Fates, in_group: np.ndarray):
-        self.of, self.fates, self.in_group = of, fates, in_group
+    def __init__(self, of: Independent, fates: Fates):
+        self.of, self.fates = of, fates
         self.held: list[int] = []  # those that stay
 
     def stays(self, row: int) -> bool:
@@ -25,7 +25,7 @@ class Apart:
         if not stays and self._is_reached(row):
             return False
         self.held.append(row)
-        self.of.mark(row, self.in_group)
+        self.of.mark(row)
         return True
 
     def _is_reached(self, row: int) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..evidence.graph import addresses, frozen
 from .apart import Apart
 from .by_hand import APART, Fates
 from .decision import Decision
@@ -42,14 +43,10 @@ class Independent(Nodes):
     def kept(self) -> np.ndarray:
         """Which rows stay."""
         kept = np.zeros(len(self.layers), bool)
-        at, rows, in_group = 0, len(self.layers), self.place >= 0
-        apart = None if self.fates is None else Apart(self, self.fates, in_group)
-        run, graph = self._pass()
+        at, rows = 0, len(self.layers)
+        apart = None if self.fates is None else Apart(self, self.fates)
         while at < rows:
-            at = run(
-                at, self.priority, self.layers.olds, *graph, in_group,
-                self.fate, self.state, self.solid, self.best, kept,
-            )  # fmt: skip
+            at = self._run(at, self.priority, self.layers.olds, self.fate, kept)
             if at < rows:
                 row = int(self.priority[at])
                 if apart is not None and self.fate[row] & APART:
@@ -59,13 +56,21 @@ class Independent(Nodes):
             at += 1
         return kept
 
-    def _pass(self) -> tuple[Any, tuple[Any, ...]]:
-        """The compiled pass, and the graph as it takes it."""
-        if len(self.nodes) > 1:
-            return _kernels().greedy, (self.nodes, *self.csr)
-        (graph,) = (one.graph for one in self.layers.found)
-        alone = (self.thresholds[0], graph.starts, graph.neighbours, graph.scores)
-        return _kernels().greedy_alone, (self.nodes[0], *alone)
+    def _run(
+        self, at: int, priority: np.ndarray, olds: int, fate: np.ndarray, kept: np.ndarray
+    ) -> int:
+        """The compiled pass over rows in order of priority, to the next that is looked at here."""
+        stopped: int = _kernels().greedy(
+            at, priority, olds, self.nodes, *self._graphs, fate,
+            self.state, self.solid, self.best, kept,
+        )  # fmt: skip
+        return stopped
+
+    @cached_property
+    def _graphs(self) -> tuple[np.ndarray, ...]:
+        """Offsets, thresholds, where in memory the graphs are, and which nodes are in a group."""
+        where = addresses([one.graph for one in self.layers.found])
+        return *self.csr[:2], where, self.place >= 0
 
     def decision(self) -> Decision:
         """Who goes, and why."""
@@ -139,11 +144,10 @@ class Independent(Nodes):
             np.minimum.at(first, self.nodes[layer][known], self.rank[known])
         return first
 
-    def mark(self, row: int, in_group: np.ndarray) -> None:
+    def mark(self, row: int) -> None:
         """Take out the neighbours of a row that stays, for which some pair does not count."""
-        if _kernels().mark(
-            row, False, self.nodes, *self.csr, in_group, self.state, self.solid, self.best
-        ):
+        alone, kept = frozen(np.array([row], np.int64)), np.zeros(len(self.layers), bool)
+        if self._run(0, alone, row + 1, self.fate[:0], kept) < 1:
             self.mark_groups(row)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -46,6 +46,15 @@ class Graph:
             order = up[np.lexsort((right[up], left[up]))]
             if len(order):
                 yield left[order], right[order], self.scores[span][order]
+
+
+def addresses(graphs: Sequence[Graph]) -> np.ndarray:
+    """Where in memory the arrays of each graph are, int64 [n, 3]; not longer than they are held."""
+    found = [(graph.starts, graph.neighbours, graph.scores) for graph in graphs]
+    for arrays in found:
+        assert [array.dtype for array in arrays] == [np.dtype(np.int64), *_FILES.values()]
+        assert all(array.flags.c_contiguous for array in arrays)
+    return np.array([[array.ctypes.data for array in arrays] for arrays in found], np.int64)
 
 
 def ends_of(found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
