@@ -18,6 +18,7 @@ import pandas as pd
 from dask._task_spec import Task, TaskRef, convert_legacy_graph
 
 from . import local
+from ._memory import relieve
 from .progress import Stage
 
 Key = tuple[str, int]
@@ -58,19 +59,8 @@ def each_partition(
     ``("leaf", number, rows by source)``, in the order in which they end. An iterator that is left
     before its end, as by an interrupt, leaves no task behind that has not begun.
     """
-    graph = graph_of(df)
-    tasks = dict(graph.tasks)
-    label = _label(stage)
-    wanted: dict[Key, tuple[str, int]] = {}
-    for number in range(len(graph.partitions)) if partitions is None else sorted(partitions):
-        key = (label, number)
-        tasks[key] = Task(key, _counted, work, TaskRef(graph.partitions[number]), number)
-        wanted[key] = ("partition", number)
-    total = len(wanted)
-    for number in sorted(leaves):
-        key = (f"{label}-rows", number)
-        tasks[key] = Task(key, rows_by_source, TaskRef(graph.leaves[number]))
-        wanted[key] = ("leaf", number)
+    tasks, wanted = tasks_of_partitions(df, work, _label(stage), partitions, leaves)
+    total = sum(kind == "partition" for kind, _ in wanted.values())
     with Stage(stage, total) as told:
         for key, result in _stream(tasks, list(wanted), told.goes_on):
             kind, number = wanted[key]
@@ -78,6 +68,34 @@ def each_partition(
                 rows, result = result
                 told.ended(rows)
             yield kind, number, result
+
+
+def tasks_of_partitions(
+    df: dd.DataFrame,
+    work: Callable[[pd.DataFrame, int], Any],
+    label: str,
+    partitions: Collection[int] | None = None,
+    leaves: Collection[int] = (),
+) -> tuple[dict[Any, Any], dict[Key, tuple[str, int]]]:
+    """The graph for :func:`each_partition`, and what each key of it that is wanted is of."""
+    graph = graph_of(df)
+    tasks = dict(graph.tasks)
+    wanted: dict[Key, tuple[str, int]] = {}
+    for number in range(len(graph.partitions)) if partitions is None else sorted(partitions):
+        key = (label, number)
+        tasks[key] = Task(key, _counted, work, TaskRef(graph.partitions[number]), number)
+        wanted[key] = ("partition", number)
+    for number in sorted(leaves):
+        key = (f"{label}-rows", number)
+        tasks[key] = Task(key, rows_by_source, TaskRef(graph.leaves[number]))
+        wanted[key] = ("leaf", number)
+    return tasks, wanted
+
+
+def tasks_of_each(work: Callable[..., Any], arguments: Sequence[Any], label: str) -> dict[Key, Any]:
+    """The graph for :func:`each`, a task an argument."""
+    keys = [(label, number) for number in range(len(arguments))]
+    return {key: Task(key, work, argument) for key, argument in zip(keys, arguments, strict=True)}
 
 
 def _label(stage: str) -> str:
@@ -90,7 +108,10 @@ def _label(stage: str) -> str:
 
 
 def _counted(work: Callable[[pd.DataFrame, int], Any], part: Any, number: int) -> tuple[int, Any]:
-    return len(part), work(part, number)
+    try:
+        return len(part), work(part, number)
+    finally:
+        relieve()
 
 
 def rows_by_source(part: pd.DataFrame) -> dict[str, int]:
@@ -122,9 +143,8 @@ def each(
     ``rows(argument)`` is how many rows that is, where rows are what the stage goes through.
     ``here``: in this process, where the arguments are, whatever cluster there is.
     """
-    label = _label(stage)
-    keys = [(label, number) for number in range(len(arguments))]
-    tasks = {key: Task(key, work, argument) for key, argument in zip(keys, arguments, strict=True)}
+    tasks = tasks_of_each(work, arguments, _label(stage))
+    keys = list(tasks)
     found: dict[Key, Any] = {}
     with Stage(stage, len(keys)) as told:
         for key, result in _stream(tasks, keys, told.goes_on, here):

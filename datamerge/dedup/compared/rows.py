@@ -60,6 +60,17 @@ class Compared:
         return first
 
 
+def by_part(part: np.ndarray) -> dict[int, np.ndarray]:
+    """For each partition that rows come from, the rows that do.
+
+    >>> {part: rows.tolist() for part, rows in by_part(np.array([7, 2, 7])).items()}
+    {2: [1], 7: [0, 2]}
+    """
+    order = np.argsort(part, kind="stable")
+    runs = np.split(order, np.flatnonzero(np.diff(part[order])) + 1) if len(part) else []
+    return {int(part[run[0]]): run for run in runs}
+
+
 Work = Callable[[pd.DataFrame, int], dict[str, Any]]
 
 

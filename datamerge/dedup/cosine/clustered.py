@@ -95,14 +95,8 @@ class Clusters:
 
     def search(self, arithmetic: Arithmetic, most: int | None) -> np.ndarray:
         """The pairs of rows that share a cluster."""
-        starts = self.vectors.column("starts")
         work = CompareClusters(self.vectors, arithmetic, most)
-        # Tasks of about equal numbers of pairs.
-        cost = np.cumsum(np.diff(starts).astype(np.float64) ** 2)
-        tasks = int(min(MOST_TASKS, self.clusters, 8 + cost[-1] / 1e9))
-        cuts = np.searchsorted(cost, cost[-1] * np.arange(1, tasks) / tasks)
-        ends = np.unique([0, *(cuts + 1).tolist(), self.clusters]).tolist()
-        return gather(work, list(pairwise(ends)))
+        return gather(work, shares(np.diff(self.vectors.column("starts"))))
 
     def recall(self, arithmetic: Arithmetic) -> dict[str, Any]:
         """The share of true pairs of some rows that share a cluster."""
@@ -115,6 +109,14 @@ class Clusters:
         shared = _shared(near[found["left"]], near[found["right"]]) >= 0
         recall = float(shared.mean()) if len(found) else 1.0
         return {"recall": recall, "recall_rows": len(rows), "recall_pairs": len(found)}
+
+
+def shares(sizes: np.ndarray) -> list[tuple[int, int]]:
+    """The clusters of each task, with about equal numbers of pairs."""
+    cost = np.cumsum(sizes.astype(np.float64) ** 2)
+    tasks = int(min(MOST_TASKS, len(sizes), 8 + cost[-1] / 1e9))
+    cuts = np.searchsorted(cost, cost[-1] * np.arange(1, tasks) / tasks)
+    return list(pairwise(np.unique([0, *(cuts + 1).tolist(), len(sizes)]).tolist()))
 
 
 def _centres(vectors: Vectors, basis: np.ndarray, clusters: int) -> np.ndarray:

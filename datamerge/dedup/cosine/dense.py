@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from ..._memory import picked
 from ...compute import each
 from ..evidence.pairs import PAIR, Dense
 from .compare import compare, prepare
@@ -190,4 +191,4 @@ def _dense(values: np.ndarray, group: np.ndarray | None) -> Dense | None:
 
 
 def _units(values: np.ndarray, norms: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    return (values[rows] / norms[rows][:, None]).astype(np.float32)
+    return (picked(values, rows) / norms[rows][:, None]).astype(np.float32)

@@ -13,11 +13,12 @@ import pyarrow.compute as pc
 
 from ... import audit, workdir
 from ..._arrays import strings
+from ..._memory import let_go
 from ...embed import Encoder
 from ...text import TextView, view
 from ..compared.adapt import Ids, id_array
 from ..compared.digest import digests
-from ..compared.rows import Compared
+from ..compared.rows import Compared, by_part
 from ..compared.texts import chosen, has_text
 
 # Part of the key of what is kept: another one when vectors are kept in another order.
@@ -100,11 +101,11 @@ def matrix(embeddings: Path, rows: Compared, distinct: np.ndarray, dim: int, fol
         return path
     part, row = rows.place[distinct].T
     held = np.lib.format.open_memmap(path, "w+", np.float32, (len(distinct), dim))
-    for one in np.unique(part).tolist():
+    for one, here in by_part(part).items():
         vectors = np.load(embeddings / f"{one:05d}.npy", mmap_mode="r")
         if vectors.ndim != 2 or vectors.shape[1] != dim:
             raise ValueError(f"kept vectors of shape {vectors.shape}, expected [rows, {dim}]")
-        here = np.flatnonzero(part == one)
         held[here] = vectors[row[here]]
+        let_go(held)
     held.flush()
     return path

@@ -18,11 +18,20 @@ SIGNATURES_A_SHARE = 1_000_000
 def lists(folder: Path, parts: Sequence[int], rows: np.ndarray, bands: int) -> Lists:
     """The sets that agree in a band; ``rows`` says which of the partitions' rows a set is."""
     stored.save(folder, set_rows=rows)
-    size = min(max(SIGNATURES_A_SHARE // max(len(rows), 1), 1), -(-bands // 2))
-    shares = list(range(0, bands, size))
-    work = BandLists(str(folder), tuple(parts))
-    each(work, [(first, min(first + size, bands)) for first in shares], stage="lists")
-    return Lists(folder, shares, np.full(len(rows), bands, np.int64), False)
+    some, work = shares(len(rows), bands), BandLists(str(folder), tuple(parts))
+    each(work, some, stage="lists")
+    names = [first for first, _ in some]
+    return Lists(folder, names, np.full(len(rows), bands, np.int64), False)
+
+
+def shares(rows: int, bands: int) -> list[tuple[int, int]]:
+    """The bands of each task: of many rows one alone, of few about half of them.
+
+    >>> shares(10_000_000, 3), shares(1000, 3)
+    ([(0, 1), (1, 2), (2, 3)], [(0, 2), (2, 3)])
+    """
+    size = min(max(SIGNATURES_A_SHARE // max(rows, 1), 1), -(-bands // 2))
+    return [(first, min(first + size, bands)) for first in range(0, bands, size)]
 
 
 @dataclass(frozen=True)

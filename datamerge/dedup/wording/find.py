@@ -12,7 +12,7 @@ import numpy as np
 from ..._version import __version__
 from ...text import TextView
 from .. import evidence
-from ..compared.rows import Compared, extract
+from ..compared.rows import Compared, by_part, extract
 from ..evidence.pairs import Pairs
 from . import setjoin, stored
 from .postings import Lists
@@ -77,9 +77,10 @@ def _distinct(folder: Path, rows: Compared, same: np.ndarray) -> Distinct:
     at, stop = np.zeros(len(number), np.int64), np.zeros(len(number), np.int64)
     row = np.zeros(len(number), np.int64)
     first_hash = first_row = 0
+    places, none = by_part(part), np.zeros(0, np.int64)
     for one in parts:
         starts = stored.load(folder, stored.of_partition(one, "starts"))
-        here = part == one
+        here = places.get(one, none)
         at[here] = starts[place[here]] + first_hash
         stop[here] = starts[place[here] + 1] + first_hash
         row[here] = place[here] + first_row

@@ -32,6 +32,8 @@ LEAST_BUDGET, PAIRS_A_SET = 2_000_000, 64
 MOST_PAIRS = 100_000_000
 SAMPLED, FAR_BEYOND = 256, 3
 PAIRS_A_FILE = 1_000_000
+# Rows whose hashes are read before they are let go, and lookups, each of which may lead to others.
+ROWS_AT_ONCE, LOOKUPS_AT_ONCE = 20_000, 5_000
 
 
 @dataclass(frozen=True)
@@ -113,14 +115,21 @@ class Probe:
     def __call__(self, stripe: tuple[int, int]) -> None:
         """Write the stripe's pairs to files, until all stripes' are too many."""
         row, last = stripe
-        arrays = self.arrays()
         while row < last and listed(Path(self.folder)) <= self.most:
+            # Mapped anew: what was read of hashes counts as memory until it is let go.
+            arrays = self.arrays()
             first = row
-            row, left, right, score = self.found(row, last, arrays)
+            row, left, right, score = self.found(row, self._end(row, last, arrays), arrays)
             if len(left):
                 found = np.empty(len(left), PAIR)
                 found["left"], found["right"], found["score"] = left, right, score
                 stored.save(self.folder, **{f"pairs-{first:010d}": found})
+
+    def _end(self, row: int, last: int, arrays: list[np.ndarray]) -> int:
+        """The row up to which to look before what was read is let go."""
+        look_starts = arrays[4 + POSTINGS.index("look_starts")]
+        end = np.searchsorted(look_starts, look_starts[row] + LOOKUPS_AT_ONCE, "right") - 1
+        return int(min(max(end, row + 1), row + ROWS_AT_ONCE, last))
 
     def arrays(self) -> list[np.ndarray]:
         """What a probe reads."""

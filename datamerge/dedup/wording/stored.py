@@ -29,7 +29,7 @@ def of_partition(number: int, name: str) -> str:
 
 
 def joined(folder: Path, names: Sequence[str], target: str, kind: type = np.uint64) -> np.ndarray:
-    """These arrays, one after another, in one file mapped from disk.
+    """These arrays, one after another, in one file mapped from disk; their own files go.
 
     One array alone takes its new name; ``kind`` is that of no arrays.
     """
@@ -39,8 +39,10 @@ def joined(folder: Path, names: Sequence[str], target: str, kind: type = np.uint
     parts = [load(folder, name) for name in names] or [np.empty(0, kind)]
     shape = (sum(len(part) for part in parts), *parts[0].shape[1:])
     about = {"descr": parts[0].dtype.str, "fortran_order": False, "shape": shape}
+    del parts
     with (folder / f"{target}.npy").open("wb") as file:
         np.lib.format.write_array_header_1_0(file, about)
-        for part in parts:
-            part.tofile(file)
+        for name in names:  # mapped one at a time: what was read counts as memory until let go
+            load(folder, name).tofile(file)
+            (folder / f"{name}.npy").unlink()
     return load(folder, target)
