@@ -98,9 +98,7 @@ def _choice(_: None) -> Arithmetic:
 def compare(vectors: Vectors, arithmetic: Arithmetic, most: int | None = None) -> np.ndarray:
     """The pairs, through tasks of about equal size."""
     work = Compare(vectors, arithmetic, most)
-    count = len(work.squares())
-    size = max(_FEWEST, -(-count // MOST_TASKS))
-    found = gather(work, [(a, min(a + size, count)) for a in range(0, count, size)])
+    found = gather(work, work.shares())
     for path in Path(vectors.folder).glob("*.block"):
         path.unlink()
     return found
@@ -133,6 +131,12 @@ class Compare:
         left = np.repeat(np.arange(blocks), blocks - starts)
         right = np.concatenate([left[:0], *(np.arange(a, blocks) for a in starts.tolist())])
         return np.column_stack([left, right]).astype(np.int32)
+
+    def shares(self) -> list[tuple[int, int]]:
+        """The squares of each task: some in a row, so that there are not too many tasks."""
+        count = len(self.squares())
+        size = max(_FEWEST, -(-count // MOST_TASKS))
+        return [(first, min(first + size, count)) for first in range(0, count, size)]
 
     def __call__(self, some: tuple[int, int]) -> int:
         """Write the pairs of these squares to a file; returns how many there are."""

@@ -26,10 +26,15 @@ from .int8 import Turn, rounding, unit_rows
 from .vectors import Vectors
 
 TILE = 4096
+# Bytes that a pair of a tile takes while its product is looked through.
+_BYTES = 8
 
 
 class Kind(Protocol):
     """A kind of product."""
+
+    def room(self, here: int) -> int:
+        """Bytes that a product may take; so many are there in the memory of the worker."""
 
     def margin(self, dim: int) -> float:
         """How far below the true cosine a product may lie."""
@@ -43,6 +48,15 @@ class Kind(Protocol):
         """Places in a tile whose product reaches the bound, and ``row + i < column + j``."""
 
 
+def tile_rows(room: int) -> int:
+    """How many rows and columns a tile has: what suits the caches, or what there is room for.
+
+    >>> tile_rows(128 << 20), tile_rows(1 << 20)
+    (4096, 362)
+    """
+    return max(1, min(TILE, int((room / _BYTES) ** 0.5)))
+
+
 @dataclass(frozen=True)
 class _Block:
     units: Any
@@ -51,10 +65,11 @@ class _Block:
 
 
 class Product:
-    """The screen by products; a tile too large for the memory is halved."""
+    """The screen by products; a tile that is too large for the memory after all is halved."""
 
-    def __init__(self, vectors: Vectors, kind: Kind, tile: int = TILE) -> None:
-        self.vectors, self.kind, self.tile = vectors, kind, tile
+    def __init__(self, vectors: Vectors, kind: Kind) -> None:
+        self.vectors, self.kind = vectors, kind
+        self.tile = tile_rows(kind.room(vectors.room))
 
     def begin(self) -> None:
         """Find the basis."""
@@ -154,6 +169,10 @@ def _is_out_of_memory(error: Exception) -> bool:
 class Float32:
     """NumPy's product, and a compiled look through it."""
 
+    def room(self, here: int) -> int:
+        """All of it."""
+        return here
+
     def margin(self, dim: int) -> float:
         """See above."""
         return 2 * (dim + 2) * 2.0**-24 + 2.0**-21
@@ -189,6 +208,12 @@ class Bfloat16:
 
         self._torch = torch
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+    def room(self, here: int) -> int:
+        """On a GPU a part of what is free there, where other threads want some, too."""
+        if self.device.type != "cuda":
+            return here
+        return int(self._torch.cuda.mem_get_info(self.device)[0]) // 8
 
     def margin(self, dim: int) -> float:
         """See above."""

@@ -7,10 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
+from ..._memory import let_go
+from ...room import room
+
 # Blocks are whole numbers of these rows: a multiple of the compiled tile's 6 and of its 64.
 UNIT = 192
-# Rows of a block; half of one in whole numbers fits the second cache.
+# The most rows of a block; half of one in whole numbers fits the second cache.
 BLOCK = 12_288
+# Bytes that each number of a row takes while its block is made ready.
+_BYTES = 12
+# Rows whose lengths are measured before they are let go.
+_MEASURED = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,7 @@ class Vectors:
     first_new: int
     grouped: bool
     size: int  # of a block, in rows
+    room: int = 1 << 27  # bytes that a task may take for what it compares
 
     @property
     def blocks(self) -> int:
@@ -73,7 +81,9 @@ def measured(matrix: np.ndarray) -> np.ndarray:
     if matrix.ndim != 2:
         raise ValueError(f"vectors of shape {matrix.shape}; expected [rows, dim]")
     norms = np.empty(len(matrix))
-    lengths(matrix, norms)
+    for start in range(0, len(matrix), _MEASURED):
+        lengths(matrix[start : start + _MEASURED], norms[start : start + _MEASURED])
+        let_go(matrix)
     bad = np.flatnonzero(~np.isfinite(norms))
     if len(bad):
         raise ValueError(f"row {bad[0]} of the vectors holds NaN or infinity")
@@ -96,6 +106,16 @@ def ordered(
     order = np.lexsort((np.arange(rows), group, ~old)).astype(np.int32)
     for name, values in (("order", order), ("norms", norms), ("group", group)):
         np.save(folder / f"{name}.npy", values)
-    grouped = bool((group >= 0).any())
-    size = min(BLOCK, max(1, -(-rows // UNIT)) * UNIT)
-    return Vectors(matrix, str(folder), rows, float(floor), int(old.sum()), grouped, size)
+    grouped, some = bool((group >= 0).any()), room()
+    size = block_rows(rows, np.load(matrix, mmap_mode="r").shape[1], some)
+    return Vectors(matrix, str(folder), rows, float(floor), int(old.sum()), grouped, size, some)
+
+
+def block_rows(rows: int, dim: int, room: int) -> int:
+    """How many rows a block has: what suits the caches, or what there is room for.
+
+    >>> block_rows(10_000_000, 384, room=128 << 20), block_rows(10_000_000, 4096, room=128 << 20)
+    (12288, 2688)
+    """
+    fitting = room // (_BYTES * max(dim, 1) * UNIT)
+    return UNIT * max(1, min(BLOCK // UNIT, fitting, -(-rows // UNIT)))
