@@ -116,14 +116,23 @@ class Probe:
         """Write the stripe's pairs to files, until all stripes' are too many."""
         row, last = stripe
         while row < last and listed(Path(self.folder)) <= self.most:
+            first = row
+            row, found = self._some(row, last)
+            if len(found):
+                stored.save(self.folder, **{f"pairs-{first:010d}": found})
+
+    def _some(self, row: int, last: int) -> tuple[int, np.ndarray]:
+        """Pairs of rows from this one on, as many as are worth a file; and the row that is next."""
+        parts, count = [np.zeros(0, PAIR)], 0
+        while row < last and count < PAIRS_A_FILE:
             # Mapped anew: what was read of hashes counts as memory until it is let go.
             arrays = self.arrays()
-            first = row
             row, left, right, score = self.found(row, self._end(row, last, arrays), arrays)
-            if len(left):
-                found = np.empty(len(left), PAIR)
-                found["left"], found["right"], found["score"] = left, right, score
-                stored.save(self.folder, **{f"pairs-{first:010d}": found})
+            found = np.empty(len(left), PAIR)
+            found["left"], found["right"], found["score"] = left, right, score
+            parts.append(found)
+            count += len(found)
+        return row, np.concatenate(parts)
 
     def _end(self, row: int, last: int, arrays: list[np.ndarray]) -> int:
         """The row up to which to look before what was read is let go."""
