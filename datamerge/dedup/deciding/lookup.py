@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +21,16 @@ _TEXT = pa.large_string()
 
 
 def save(path: Path, table: pa.Table) -> None:
-    """Keep decisions by the hash of the id, sorted, for lookup."""
+    """Keep decisions in their order, and beside them the hashes of their ids, sorted, for lookup.
+
+    What is decided of the rows of a partition lies together, so that little of the file is read.
+    """
     keys = hashed(_texts(table["id"]))
     order = np.argsort(keys, kind="stable")
-    held = table.take(pa.array(order)).append_column("key", pa.array(keys[order]))
+    held = table.append_column("key", pa.array(keys[order])).append_column("row", pa.array(order))
     with workdir.replacing(path) as temporary:
-        feather.write_feather(held, temporary)
+        size = max(len(held), 1)
+        feather.write_feather(held, temporary, compression="uncompressed", chunksize=size)
 
 
 def hashed(ids: pa.LargeStringArray) -> np.ndarray:
@@ -37,13 +40,7 @@ def hashed(ids: pa.LargeStringArray) -> np.ndarray:
 
 def _texts(ids: pa.ChunkedArray) -> pa.LargeStringArray:
     """Ids as strings, whole numbers in decimal."""
-    return ids.combine_chunks().cast(pa.large_string())
-
-
-@lru_cache(maxsize=8)
-def _decisions(path: str) -> tuple[np.ndarray, pa.LargeStringArray, pa.Table]:
-    table = feather.read_table(path).combine_chunks()
-    return table["key"].to_numpy(), _texts(table["id"]), table
+    return one_chunk(ids).cast(pa.large_string())
 
 
 @dataclass(frozen=True)
@@ -78,16 +75,17 @@ class Marker:
 
 def _found(path: str, ids: pa.LargeStringArray) -> tuple[np.ndarray, pa.Table]:
     """Which rows were decided to go, and what was decided of each."""
-    keys, known, table = _decisions(path)
-    rows = where = np.zeros(0, np.int64)
-    if len(keys) and len(ids):
-        wanted = hashed(ids)
-        near = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-        rows = np.flatnonzero(keys[near] == wanted)
-        same = pc.equal(known.take(pa.array(near[rows])), ids.take(pa.array(rows)))
-        rows = rows[pc.fill_null(same, False).to_numpy(zero_copy_only=False)]
-        where = near[rows]
-    return rows, table.take(pa.array(where))
+    # Mapped anew each time: what was read counts as this process's memory until it is let go.
+    table = feather.read_table(path, memory_map=True)
+    if not len(table) or not len(ids):
+        return np.zeros(0, np.int64), table.slice(0, 0)
+    keys, wanted = one_chunk(table["key"]).to_numpy(), hashed(ids)
+    near = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    rows = np.flatnonzero(keys[near] == wanted)
+    told = table.take(one_chunk(table["row"]).take(pa.array(near[rows])))
+    same = pc.equal(_texts(told["id"]), ids.take(pa.array(rows)))
+    same = pc.fill_null(same, False)
+    return rows[same.to_numpy(zero_copy_only=False)], told.filter(same)
 
 
 def _worded(told: pa.Table, says: tuple[Says, ...]) -> tuple[pa.Array, pa.Array]:
