@@ -1,4 +1,4 @@
-"""The command line: run, demo, inspect, migrate, clean."""
+"""The command line: run, demo, inspect, migrate, resplit, clean."""
 
 from __future__ import annotations
 
@@ -83,6 +83,15 @@ def _parser() -> argparse.ArgumentParser:
     migrate.add_argument("folder", type=Path, help="the folder with the four YAML files")
     migrate.add_argument("--out", type=Path, help="where to write the recipe; else it is printed")
     migrate.set_defaults(command=_migrate)
+    resplit = commands.add_parser("resplit", help="a data set rewritten in files of one size")
+    resplit.add_argument(
+        "data", help="the output folder of a run; or Parquet: a file, folder, glob"
+    )
+    resplit.add_argument("out", help="another folder")
+    resplit.add_argument("--size", default="128MiB", help="about how large a file is; 128MiB")
+    resplit.add_argument("--files", type=int, help="how many at least; two a core by default")
+    resplit.add_argument("--overwrite", action="store_true", help="replace another run's output")
+    resplit.set_defaults(command=_resplit)
     clean = commands.add_parser("clean", help="remove what no run uses from the work directory")
     clean.add_argument("--limit", default="0", metavar="SIZE",
                        help="how much may stay, as 50GB: what was used last")  # fmt: skip
@@ -249,6 +258,14 @@ def _migrate(given: argparse.Namespace) -> int:
     else:
         given.out.write_text(text, encoding="utf-8")
         print(f"written to {given.out}")
+    return OK
+
+
+def _resplit(given: argparse.Namespace) -> int:
+    from . import export
+
+    how = {"size": given.size, "files": given.files, "overwrite": given.overwrite}
+    print(export.resplit(given.data, given.out, **how))
     return OK
 
 

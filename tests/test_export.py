@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import datamerge as dm
+from datamerge import cli
 from datamerge.export import cuts
 from datamerge.export.folder import RUN
 
@@ -183,13 +184,30 @@ def test_what_was_cut_short_goes_on(tmp_path):
     (out / ".run" / "part-00001.parquet.0f.tmp").write_bytes(b"PAR1")
     for name in list(files)[1:3]:
         (out / name).unlink()
+    cut_short = out / list(files)[3]
+    cut_short.write_bytes(files[list(files)[3]][:100])
     times = {path: path.stat().st_mtime_ns for path in (out / "data").iterdir()}
     assert dm.export.resplit(tmp_path / "in", out, files=6) == made
     assert {name: (out / name).read_bytes() for name in made.sizes} == files
     assert everything(out).equals(before)
-    assert len(times) == 4 and all(path.stat().st_mtime_ns == at for path, at in times.items())
+    assert len(times) == 4 and cut_short in times
+    for path, time in times.items():
+        assert path == cut_short or path.stat().st_mtime_ns == time
     assert sorted(path.name for path in out.iterdir()) == [RUN, "data"]
     assert dm.export.resplit(tmp_path / "in", out, files=6) == made
+    cut_short.unlink()  # of a run that has finished
+    assert dm.export.resplit(tmp_path / "in", out, files=6) == made
+    assert everything(out).equals(before)
+
+
+def test_by_the_command_line(tmp_path, capsys):
+    before = write(tmp_path / "in", [100] * 6)
+    out = str(tmp_path / "out")
+    assert cli.main(["resplit", str(tmp_path / "in"), out, "--size", "1kB", "--files", "3"]) == 0
+    assert capsys.readouterr().out.startswith("<Resplit: 600 rows of 6 files in ")
+    assert everything(tmp_path / "out").equals(before)
+    assert cli.main(["resplit", str(tmp_path / "in"), out, "--size", "much"]) == 1
+    assert "size='much'" in capsys.readouterr().err
 
 
 def test_a_damaged_file_is_named_and_leaves_no_result(tmp_path):

@@ -50,8 +50,10 @@ def claim(target: Target, run: str, overwrite: bool) -> Resplit | None:
     fs, root = target.fs, target.root
     begun = _noted(target)
     if begun.get("run") == run:
-        made = begun.get("made")
-        return Resplit(**made | {"path": target.path}) if made else None
+        made: dict[str, Any] = begun.get("made", {})
+        sizes = made.get("sizes", {})
+        whole = made and all(_size(target, name) == size for name, size in sizes.items())
+        return Resplit(**made | {"path": target.path}) if whole else None
     if fs.exists(root) and fs.ls(root):
         if not overwrite:
             raise FileExistsError(f"{target.path} is not empty; overwrite=True replaces a run's")
@@ -60,6 +62,11 @@ def claim(target: Target, run: str, overwrite: bool) -> Resplit | None:
                 fs.rm(f"{root}/{name}", recursive=True)
     _note(target, {"run": run})
     return None
+
+
+def _size(target: Target, name: str) -> int | None:
+    path = f"{target.root}/{name}"
+    return int(target.fs.size(path)) if target.fs.exists(path) else None
 
 
 def _noted(target: Target) -> dict[str, Any]:

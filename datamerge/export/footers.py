@@ -73,15 +73,17 @@ class Footers:
 
     def __call__(self, paths: Sequence[str]) -> list[Footer]:
         """One after another."""
-        return [self._read(path) for path in paths]
+        return [footer(self.fs, path) for path in paths]
 
-    def _read(self, path: str) -> Footer:
-        with self.fs.open(path, "rb") as file:
-            parquet = opened(file, path)
-            metadata = parquet.metadata
-            groups = [metadata.row_group(nth) for nth in range(metadata.num_row_groups)]
-            sizes = tuple((group.num_rows, _stored(group)) for group in groups)
-            return Footer(parquet.schema_arrow, sizes, Style.of(metadata))
+
+def footer(fs: Any, path: str) -> Footer:
+    """The footer of a file."""
+    with fs.open(path, "rb") as file:
+        parquet = opened(file, path)
+        metadata = parquet.metadata
+        groups = [metadata.row_group(nth) for nth in range(metadata.num_row_groups)]
+        sizes = tuple((group.num_rows, _stored(group)) for group in groups)
+        return Footer(parquet.schema_arrow, sizes, Style.of(metadata))
 
 
 def opened(file: Any, path: str) -> pq.ParquetFile:

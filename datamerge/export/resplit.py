@@ -13,10 +13,11 @@ from dask.utils import parse_bytes
 from .._version import __version__
 from ..audit import ConservationError
 from ..compute import client, each
+from ..read import ReadError
 from ..write.parts import Target
 from . import cuts, source
 from .folder import RUN, Resplit, claim, finished
-from .footers import Footer, Style, common_schema, footers
+from .footers import Footer, Style, common_schema, footer, footers
 from .rewrite import Rewrite, part_name
 
 
@@ -124,12 +125,19 @@ def _rewrite(
     work = Rewrite(found.fs, target, common_schema(found.paths, before), style)
     total, rows = sum(group.size for group in groups), sum(group.rows for group in groups)
     shares = list(cuts.shares(groups, cuts.count(total, size, least, rows)))
-    todo = [share for share in shares if not all(_exists(target, n) for n, _ in share.files)]
+    todo = [share for share in shares if not all(_is_whole(target, *one) for one in share.files)]
     each(work, todo, stage="resplit", rows=lambda share: sum(rows for _, rows in share.files))
 
 
-def _exists(target: Target, number: int) -> bool:
-    return bool(target.fs.exists(f"{target.root}/{part_name(number)}"))
+def _is_whole(target: Target, number: int, rows: int) -> bool:
+    """Whether a file is there, and not cut short by whatever befell the disk."""
+    path = f"{target.root}/{part_name(number)}"
+    if not target.fs.exists(path):
+        return False
+    try:
+        return rows == sum(rows for rows, _ in footer(target.fs, path).groups)
+    except ReadError:
+        return False
 
 
 def _copy_rest(found: source.Source, target: Target) -> None:
