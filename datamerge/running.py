@@ -63,6 +63,21 @@ def end() -> None:
             _ours.clear()
 
 
+def ours(base: Path) -> str:
+    """What this process is called here."""
+    begin(base)
+    return _ours[base].stem
+
+
+def is_alive(base: Path, name: str) -> bool:
+    """Whether another process of this name is at work here."""
+    path = base / FOLDER / f"{name}.json"
+    try:
+        return name != ours(base) and _is_alive(_read(path), path.stat().st_mtime, path)
+    except FileNotFoundError:
+        return False
+
+
 def since(base: Path) -> float | None:
     """When the process began that has been at work here for longest; None where there is none.
 

@@ -78,7 +78,7 @@ def _is_full(error: OSError, folder: Path) -> bool:
     return folder.exists() and shutil.disk_usage(folder).free < _CHUNK
 
 
-def mapped(path: Path, kind: Any, shape: tuple[int, ...]) -> np.ndarray:
+def mapped(path: Path, kind: Any, shape: tuple[int, ...]) -> Any:
     """A new ``.npy`` file of zeros, mapped to be filled in.
 
     Its room on the disk is taken at once: where there is none, that is an error. A hole in

@@ -15,7 +15,7 @@ import datamerge as dm
 from datamerge import audit
 
 PARTS, FIRST = 8, 3  # partitions, and how many of them are done before the gate is shut
-GATES = {"prepare": "work/frames/*/*.arrow", "embed": "work/embeddings/*/*.npy",
+GATES = {"prepare": "work/frames/*.arrow", "embed": "work/embeddings/*.vectors",
          "write": "out/data/*.parquet"}  # fmt: skip
 WAIT = 60  # seconds; machines that run tests may be busy
 

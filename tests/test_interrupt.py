@@ -42,7 +42,8 @@ def until(holds: Callable[[], Any]) -> None:
 
 def stamps(folder: Path, gate: str) -> dict[str, tuple[int, int]]:
     found = {path: path.stat() for path in folder.glob(GATES[gate])}
-    return {path.name: (stat.st_ino, stat.st_mtime_ns) for path, stat in found.items()}
+    # Times tell when a file was used last, too.
+    return {path.name: (stat.st_ino, stat.st_size) for path, stat in found.items()}
 
 
 def counted(path: Path) -> int:

@@ -237,7 +237,7 @@ def test_kill_and_rerun_give_the_same_bytes(killable, moment):
     name = f"after-{moment}"
     watched = {
         "frames": (killable / f"work-{name}" / "frames", "*.arrow"),
-        "embeddings": (killable / f"work-{name}" / "embeddings", "*/*.npy"),
+        "embeddings": (killable / f"work-{name}" / "embeddings", "*.vectors"),
         "write": (killable / name / ".run", "part-*.json"),
     }[moment]
     process = _start(killable, name)

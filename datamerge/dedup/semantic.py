@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from dask.tokenize import tokenize
 
-from .. import workdir
 from .._version import __version__
 from ..embed import Encoder
 from ..embed import encoder as make_encoder
+from ..embed.store import Store
 from ..text import TextView, readable
 from . import evidence
 from .compared.rows import extract
 from .cosine.clustered import Nearest, nearest
 from .cosine.dense import search
-from .cosine.embedded import LAYOUT, Embed, matrix
+from .cosine.embedded import Embed, matrix
+from .cosine.written import PARTS
 from .duplicates import Duplicates
 from .evidence.pairs import Pairs
 
@@ -105,21 +105,23 @@ class Semantic:
 
     def __dask_tokenize__(self) -> tuple[Any, ...]:
         return (
-            *("Semantic", LAYOUT, self.text),
+            *("Semantic", self.text),
             *(self.encoder.fingerprint, self.floor, self.nearby),
         )
 
     def find(self, df: Any, folder: Path, against: Any = None) -> Any:
         """Embed every distinct text once, compare all with all, and keep the pairs."""
-        name = df._name if hasattr(df, "_name") else tokenize(df)
-        embeddings = workdir.place("embeddings", name, self.text, self.encoder.fingerprint, LAYOUT)
-        embeddings.mkdir(exist_ok=True)
-        work = Embed(self.text, self.encoder, str(embeddings))
-        kept, rows = extract(df, work, stage="embed", against=against)
-        same = rows.first_of_same()
-        distinct = np.flatnonzero(same == np.arange(len(rows)))
-        with evidence.scratch(folder.with_name(f"{folder.name}.cosine")) as place:
-            vectors = matrix(embeddings, rows, distinct, self.encoder.dim, place)
+        store = Store.of(self.encoder)
+        # Clusters may come out otherwise the next time: their parts are not to be mixed.
+        keep = PARTS if self.nearby is None else None
+        with evidence.scratch(folder.with_name(f"{folder.name}.cosine"), keep) as place:
+            vectors = None
+            while vectors is None:
+                work = Embed(self.text, self.encoder, store, store.listed(place))
+                kept, rows = extract(df, work, stage="embed", against=against)
+                same = rows.first_of_same()
+                distinct = np.flatnonzero(same == np.arange(len(rows)))
+                vectors = matrix(store, rows, distinct, place)
             found = search(vectors, self.floor, place, rows.old[distinct], self.nearby)
             pairs = Pairs(distinct, found.pairs, found.dense, found.about)
             evidence.save(folder, rows, same, pairs, self._about())

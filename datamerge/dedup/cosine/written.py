@@ -13,6 +13,8 @@ from ...compute import each
 from ..evidence.pairs import PAIR, gathered
 from .vectors import Vectors
 
+PARTS = "*.pairs"
+
 
 class Search(Protocol):
     """A task that finds some of the pairs; called, it writes them with :func:`write_pairs`."""
@@ -44,9 +46,11 @@ def gather(work: Search, shares: list[tuple[int, int]]) -> np.ndarray:
 
 
 def write_pairs(work: Search, some: tuple[int, int]) -> int:
-    """Write the pairs of a share to a file; a task that runs twice writes the same twice."""
+    """Write the pairs of a share to a file, if it is not there; returns how many there are."""
     found = 0
     target = Path(work.vectors.folder) / _part(some)
+    if target.exists():  # by a worker that has died, or a run that was killed
+        return len(np.load(target, mmap_mode="r"))
     head = {"descr": np.lib.format.dtype_to_descr(PAIR), "fortran_order": False}
     with workdir.replacing(target) as temporary, temporary.open("wb") as file:
         # How many there are is known at the end: the header has room for any number.
@@ -64,7 +68,7 @@ def write_pairs(work: Search, some: tuple[int, int]) -> int:
 
 
 def _part(share: tuple[int, int]) -> str:
-    return f"{share[0]:010d}.npy"
+    return f"{share[0]:010d}-{share[1]:010d}.pairs"
 
 
 def too_many(found: float, floor: float) -> ValueError:

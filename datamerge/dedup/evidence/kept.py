@@ -8,9 +8,10 @@ that pairs may be more than memory holds.
 from __future__ import annotations
 
 import shutil
+import sys
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -20,14 +21,16 @@ import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.feather as feather
+import xxhash
 
+from ... import running, sealed, workdir
 from ..._arrays import one_chunk
 from ..compared.adapt import Ids
 from ..compared.rows import Compared
 from . import graph, within
 from .pairs import Pairs
 
-LAYOUT = 2
+LAYOUT = 3
 
 
 @dataclass(frozen=True)
@@ -91,22 +94,65 @@ def making(folder: Path) -> Iterator[Path]:
     temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.tmp")
     temporary.mkdir(parents=True)
     try:
-        yield temporary
-        shutil.rmtree(folder, ignore_errors=True)
-        temporary.rename(folder)
+        with sealed.room_for(folder):
+            yield temporary
+        _publish(temporary, folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def _publish(made: Path, folder: Path) -> None:
+    """Give a folder its name. What another run has put there meanwhile stays: it is the same."""
+    for last in (False, False, True):
+        try:
+            made.rename(folder)
+            return
+        except OSError:
+            if exists(folder):
+                return
+            if last:
+                raise
+            gone = folder.with_name(f".{uuid.uuid4().hex}.gone")
+            with suppress(FileNotFoundError):
+                folder.rename(gone)
+            shutil.rmtree(gone, ignore_errors=True)
+
+
+# Scratch folders that this process works in.
+_open: set[Path] = set()
+
+
 @contextmanager
-def scratch(folder: Path) -> Iterator[Path]:
-    """An empty folder that is gone when the block ends."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+def scratch(folder: Path, keep: str | None = None) -> Iterator[Path]:
+    """A folder of this run's own, gone when the block ends well.
+
+    Files that match ``keep`` are results that stay when it does not; the next run for the same
+    goes on with them.
+    """
+    base = workdir.root()
+    own = folder.with_name(f".{folder.name}.{running.ours(base)}.{uuid.uuid4().hex}.tmp")
+    for left in folder.parent.glob(f".{folder.name}.*.tmp"):
+        if left not in _open and not running.is_alive(base, left.name.split(".")[-3]):
+            with suppress(OSError):  # another run was quicker
+                left.rename(own) if keep and not own.exists() else shutil.rmtree(left)
+    _clear(own, keep)
+    own.mkdir(parents=True, exist_ok=True)
+    _open.add(own)
     try:
-        yield folder
+        with sealed.room_for(own):
+            yield own
+        shutil.rmtree(own, ignore_errors=True)
     finally:
+        _open.discard(own)
+        _clear(own, keep)
+
+
+def _clear(folder: Path, keep: str | None) -> None:
+    if keep is None:
         shutil.rmtree(folder, ignore_errors=True)
+    for path in folder.glob("*"):
+        if not path.match(keep or ""):
+            path.unlink(missing_ok=True)
 
 
 def save(
@@ -147,6 +193,7 @@ def save(
         graph.write(temporary, len(chosen), pairs.found, where)
         if pairs.dense is not None:
             within.write(temporary, pairs.dense, where)
+        told["files"] = {path.name: _sums(path) for path in temporary.iterdir()}
         (temporary / "about.json").write_bytes(orjson.dumps(told))
 
 
@@ -201,4 +248,30 @@ def sound(found: Evidence) -> bool:
 
 def exists(folder: Path) -> bool:
     """Whether the evidence is there, whole."""
-    return (folder / "about.json").exists()
+    try:
+        written = (folder / "about.json").stat()
+    except OSError:
+        return False
+    return _is_whole(folder, written.st_mtime_ns, written.st_ino)
+
+
+@lru_cache(maxsize=64)
+def _is_whole(folder: Path, *_written: int) -> bool:
+    """Compiled loops trust what they read with memory: all of it is compared with what was kept."""
+    try:
+        files = orjson.loads((folder / "about.json").read_bytes())["files"]
+        whole = all(_sums(folder / name) == sums for name, sums in files.items())
+    except (OSError, orjson.JSONDecodeError, KeyError):
+        whole = False
+    if not whole:
+        print(f"damaged evidence in {folder} is made again", file=sys.stderr)
+    return whole
+
+
+def _sums(path: Path) -> list[Any]:
+    """A file's length and hash."""
+    digest = xxhash.xxh3_64()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 22):
+            digest.update(chunk)
+    return [path.stat().st_size, digest.hexdigest()]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ... import sealed
 from ...compute import each
 from ..evidence.pairs import Dense
 from . import stored
@@ -76,7 +77,7 @@ def dense(join: Join, group: np.ndarray) -> Dense | None:
 def _copied(join: Join, items: np.ndarray, starts: np.ndarray) -> np.ndarray:
     path = Path(join.folder) / "dense.npy"
     every = stored.load(join.folder, "all.hashes")
-    held = np.lib.format.open_memmap(path, "w+", np.uint64, (int(starts[-1]),))
+    held = sealed.mapped(path, np.uint64, (int(starts[-1]),))
     for first in range(0, len(items), _SETS_AT_ONCE):
         some = items[first : first + _SETS_AT_ONCE]
         sizes = join.sizes[some]
