@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -178,6 +179,11 @@ def _work(given: argparse.Namespace, checked: Recipe) -> int:
     try:
         with dask.config.set({"datamerge.reporter": _reporter(client)}):
             tally = recipe.run(checked, given.out, overwrite=given.overwrite)
+    except KeyboardInterrupt:
+        if client is not None:  # what a worker is in the midst of may take a while
+            print("\nending the workers", file=sys.stderr)
+            logging.getLogger("distributed.nanny").setLevel(logging.ERROR)
+        raise
     finally:
         if client is not None:
             client.close()  # and the cluster with it, if it is ours
@@ -198,7 +204,6 @@ def _reporter(client: Any) -> Any:
 
 def _quiet() -> None:
     """Warnings in one line each; the shuffle's chatter not at all."""
-    import logging
     import warnings
 
     logging.getLogger("distributed.shuffle").setLevel(logging.ERROR)

@@ -10,19 +10,21 @@ import sys
 import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import dask.dataframe as dd
 import dask.threaded
 import pandas as pd
-from dask._task_spec import Task, TaskRef, convert_legacy_graph
+from dask._task_spec import List, Task, TaskRef, convert_legacy_graph
 
 from . import local
 from ._memory import relieve
 from .progress import Stage
 
 Key = tuple[str, int]
+T = TypeVar("T")
 WAIT = 0.1  # seconds between looks at what has ended
+AT_ONCE = 8  # summaries merged by one task: the client never holds more than the last few
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,51 @@ def each(
             found[key] = result
             told.ended(rows(arguments[key[1]]))
     return [found[key] for key in keys]
+
+
+def summed(
+    df: dd.DataFrame,
+    summarise: Callable[[pd.DataFrame], T],
+    merge: Callable[[list[T]], T],
+    *,
+    stage: str,
+) -> T:
+    """Summarise every partition, and merge neighbours of what comes out until one is left."""
+    graph = df.optimize()
+    tasks = convert_legacy_graph(dict(graph.__dask_graph__()))
+    label = _label(stage)
+    level, counts = [], []
+    for number, part in enumerate(graph.__dask_keys__()):
+        level.append((label, number))
+        tasks[level[-1]] = Task(level[-1], summarise, TaskRef(part))
+        counts.append((f"{label}-rows", number))
+        tasks[counts[-1]] = Task(counts[-1], _length, TaskRef(part), TaskRef(level[-1]))
+    (found,) = _tree(tasks, level, merge, label)
+    with Stage(stage, len(counts)) as told:
+        for key, result in _stream(tasks, [*counts, found], told.goes_on):
+            if key == found:
+                summary = result
+            else:
+                told.ended(result)
+    return cast("T", summary)
+
+
+def _length(part: pd.DataFrame, _: Any) -> int:
+    return len(part)
+
+
+def _tree(
+    tasks: dict[Any, Any], level: list[Key], merge: Callable[[list[T]], T], label: str
+) -> list[Key]:
+    """Add tasks that merge neighbours, level by level; at least one level."""
+    height = 0
+    while len(level) > 1 or not height:
+        height += 1
+        groups = [level[at : at + AT_ONCE] for at in range(0, len(level), AT_ONCE)]
+        level = [(f"{label}-{height}", number) for number in range(len(groups))]
+        for key, group in zip(level, groups, strict=True):
+            tasks[key] = Task(key, merge, List(*map(TaskRef, group)))
+    return level
 
 
 def _stream(

@@ -31,6 +31,7 @@ STAGES = {
     "keep": "reading the column to keep by",
     "look": "reading rows to look at",
     "write": "writing",
+    "verify": "checking what is written",
     "footers": "reading what files hold",
     "stage": "writing the frame down",
     "resplit": "writing files",
@@ -105,6 +106,7 @@ class Stage:
         self._began = time.monotonic()
         self._done = self._rows = 0
         self._last = 0.0
+        self._is_over = False
 
     def __enter__(self) -> Stage:
         self.goes_on()
@@ -117,14 +119,13 @@ class Stage:
         self.goes_on()
 
     def goes_on(self, stopped: bool = False) -> None:
-        """Time has passed."""
-        if self._tell is not None:
-            now = time.monotonic() - self._began
-            seconds = self._last if self._done == self._total else now
-            last = self._last if self._done else None
-            self._tell(
-                Progress(self._name, self._done, self._total, self._rows, seconds, last, stopped)
-            )
+        """Time has passed; of what is over, nothing more is told."""
+        if self._tell is None or self._is_over:
+            return
+        seconds, last = time.monotonic() - self._began, self._last if self._done else None
+        now = Progress(self._name, self._done, self._total, self._rows, seconds, last, stopped)
+        self._is_over = now.ended
+        self._tell(now)
 
     def __exit__(self, *_: object) -> None:
         if self._done < self._total:

@@ -17,7 +17,7 @@ from datamerge import audit
 PARTS, FIRST = 8, 3  # partitions, and how many of them are done before the gate is shut
 GATES = {"prepare": "work/frames/*.arrow", "embed": "work/embeddings/*.vectors",
          "write": "out/data/*.parquet"}  # fmt: skip
-WAIT = 60  # seconds; machines that run tests may be busy
+WAIT = 300  # seconds; machines that run tests may be busy
 
 
 @dataclass(frozen=True)

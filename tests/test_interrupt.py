@@ -16,7 +16,7 @@ from kernels import Kernel, errors, of
 
 pytest_plugins = ["kernels"]
 
-WAIT = 60
+WAIT = 240  # seconds; machines that run tests may be busy
 WORKERS = 2
 SETTINGS = "import datamerge as dm, dask, gates; dask.config.set({'datamerge.patience': 0})"
 CLUSTER = f"client = dm.cluster.start('local', workers={WORKERS}, memory='1GB')"

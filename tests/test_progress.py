@@ -108,6 +108,18 @@ def test_a_failure_and_a_loop_that_is_left_are_told_as_stopped() -> None:
     assert {(p.stage, p.done) for p in told if p.stopped} == {("x", 1), ("y", 0)}
 
 
+@pytest.mark.parametrize("scheduler", ["synchronous", "threads"])
+def test_one_pass_over_a_frame_is_told_and_its_sum_is_right(scheduler: str) -> None:
+    letters = list("abcdefghijklmnopqrst")
+    df = on_dask(make_frame(letters), 20)
+    told: list[Progress] = []
+    with dask.config.set({"scheduler": scheduler, "datamerge.reporter": told.append}):
+        found = compute.summed(df, lambda part: "".join(part["text"]), "".join, stage="look")
+        one = compute.summed(df.partitions[:1], lambda p: "".join(p["text"]), "".join, stage="look")
+    assert (found, one) == ("".join(letters), "a")
+    assert [p.rows for p in told if p.ended] == [20, 1]
+
+
 def test_the_time_that_passes_is_told_while_nothing_ends() -> None:
     told: list[Progress] = []
     with dask.config.set({"datamerge.reporter": told.append}):

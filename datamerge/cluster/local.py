@@ -10,7 +10,12 @@ from .limits import SHARE, Limits
 ROOM = 2**30
 # An interrupt reaches all processes of a terminal or a Jupyter kernel. What is to become of the
 # work is for the client to say; a worker that dies of it takes results with it.
-LEAVE_INTERRUPTS = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+LEAVE_INTERRUPTS = """
+import logging, signal
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+# It warns of what a worker that is closed was asked to leave.
+logging.getLogger("distributed.worker.state_machine").setLevel(logging.ERROR)
+"""
 
 
 def keywords(

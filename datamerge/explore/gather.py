@@ -6,13 +6,11 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import pandas as pd
-from dask import delayed
 
 from .._arrays import STRING
+from ..compute import summed
 
 T = TypeVar("T")
-
-AT_ONCE = 8  # summaries merged by one task: the client never holds more than the last few
 
 
 def gather(df: Any, summarise: Callable[[pd.DataFrame], T], merge: Callable[[list[T]], T]) -> T:
@@ -23,11 +21,7 @@ def gather(df: Any, summarise: Callable[[pd.DataFrame], T], merge: Callable[[lis
     """
     if isinstance(df, pd.DataFrame):
         return merge([summarise(df)])
-    level = [delayed(summarise)(part) for part in df.to_delayed()]
-    merged = delayed(merge)
-    while len(level) > 1:
-        level = [merged(level[at : at + AT_ONCE]) for at in range(0, len(level), AT_ONCE)]
-    return merged(level).compute()
+    return summed(df, summarise, merge, stage="look")
 
 
 def empty(df: Any) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from functools import lru_cache
 
-from ..progress import Progress, dashboard, duration, figures, name, patience
+from ..progress import STAGES, Progress, dashboard, duration, figures, name, patience
 from ..terminal import describe
 from .cells import Cell, running_cell
 from .escape import Markup, short
@@ -76,8 +76,8 @@ def _line(stage: Progress, link: str | None) -> Markup:
     words = short(name(stage.stage), LONGEST)
     parts = [tag("span", words, class_="dm-stage")]
     if not stage.ended:
-        share = f"{stage.done / stage.total:.0%}"
-        parts.append(tag("progress", share, max=stage.total, value=stage.done, aria_label="done"))
+        share, label = f"{stage.done / stage.total:.0%}", STAGES.get(stage.stage, "progress")
+        parts.append(tag("progress", share, max=stage.total, value=stage.done, aria_label=label))
     parts.append(tag("span", figures(stage), class_="dm-figures"))
     if link and not stage.ended:
         parts.append(tag("a", "dashboard", href=link, target="_blank", rel="noopener"))
