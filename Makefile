@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP = $(VENV)/.installed-$(subst $(comma),-,$(1))
 comma := ,
 
-.PHONY: help demo test lint format bench bench-dedup notebooks docs clean
+.PHONY: help demo test lint format bench bench-dedup notebooks pictures docs clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ bench-dedup: $(call STAMP,$(EXTRAS))  ## Time deduplication against its peers, a
 
 notebooks: $(call STAMP,test$(comma)notebook)  ## Run the notebooks and write their outputs
 	$(BIN)/python scripts/run_notebooks.py
+
+pictures: $(call STAMP,test$(comma)testbrowser)  ## Take the pictures of README, docs and notebooks anew
+	$(BIN)/python scripts/take_pictures.py
 
 docs: $(call STAMP,docs)  ## Build the documentation into site/
 	$(BIN)/sphinx-build -W -q -b html docs site

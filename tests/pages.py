@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 
-VOID = {"br", "img", "input", "path", "rect", "line", "circle", "wbr"}
+VOID = {"br", "hr", "img", "input", "path", "rect", "line", "circle", "wbr"}
 
 # Everything a data set says that would like to be more than text.
 HOSTILE = [
@@ -98,7 +98,7 @@ CONTRAST = """() => {
   const found = [];
   for (const element of document.querySelectorAll(":is(.dm-explore, .dm-widget) *")) {
     const own = [...element.childNodes].some((n) => n.nodeType === 3 && n.data.trim());
-    const skipped = ["STYLE", "SCRIPT", "OPTION", "title"].includes(element.tagName);
+    const skipped = ["STYLE", "SCRIPT", "OPTION", "svg", "title"].includes(element.tagName);
     if (!own || skipped || !element.checkVisibility({ opacityProperty: true })) continue;
     if (element.closest(":disabled")) continue;  // what cannot be used need not stand out
     const style = getComputedStyle(element);

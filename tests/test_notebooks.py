@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from widgets import LETTERS
 
 pytest_plugins = ["widgets"]
 
@@ -133,9 +134,10 @@ def test_what_differs_between_runs_is_settled() -> None:
 def test_widgets_come_alive_in_jupyterlab(
     notebook: Any, picture: Any, name: str, widget: str
 ) -> None:
-    """The pictures in the notebooks are taken here: tests/screenshots/notebook-NAME.png."""
+    """The notebooks' picture of the map is taken here."""
     saved = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
-    page = notebook(*(cell.source for cell in code(saved)), width=1360, height=1400)
+    page = notebook(*(cell.source for cell in code(saved)), width=1360, height=1400, scale=2)
+    page.add_style_tag(content=LETTERS)
     drawn = page.locator(f"{widget}[data-ready]").first
     drawn.wait_for(timeout=120_000)
     if widget == ".dm-dups":
@@ -145,3 +147,31 @@ def test_widgets_come_alive_in_jupyterlab(
     else:
         drawn.get_by_text("23 selected", exact=True).wait_for()
     picture(drawn, f"notebook-{name}")
+
+
+TRUST = "() => { window.jupyterapp.commands.execute('notebook:trust'); }"
+
+
+def test_a_saved_notebook_shows_all_without_a_kernel(opened: Any, picture: Any) -> None:
+    """JupyterLab takes style and pictures from what others saved, until one trusts the notebook."""
+    page = opened(ROOT / "notebooks" / "03_look.ipynb", height=1400)
+    page.locator(".dm-preview").first.wait_for()
+    ran = page.locator(".jp-OutputArea-prompt").count()
+    refusal = page.locator(".dm-preview mark", has_text="I cannot fulfill that request")
+    refusal.wait_for()
+    for kind, words in {
+        ".dm-ledger": "Of 274 rows read: kept 233, turns 1, language 23, phrases 14",
+        ".dm-stats": "median 83, mean 86.7",
+        ".dm-map": "Map of 271 of 274 rows, coloured by reason: language 23",
+    }.items():
+        assert words in page.locator(kind).inner_text()
+    assert page.locator("svg.dm-flow, .dm-explore style").count() == 0
+    page.evaluate(TRUST)
+    page.locator(".jp-Dialog .jp-mod-accept").click()
+    for drawn in (".dm-ledger svg.dm-flow", ".dm-map svg.dm-cloud", ".dm-preview .dm-tools"):
+        page.locator(drawn).first.wait_for()
+    page.locator(".dm-ledger").get_by_text("phrases: 3 of 14 rows").click()
+    page.locator(".dm-ledger mark").first.wait_for()
+    assert page.get_by_text("model not found").count() == 0
+    assert page.locator(".jp-OutputArea-prompt").count() == ran  # nothing was run again
+    picture(page.locator(".dm-ledger"), "notebook-saved-ledger")

@@ -51,6 +51,12 @@ from typing import Any
 import pytest
 
 PICTURES = Path(__file__).parent / "screenshots"
+# The same letters wherever they are taken, as far as the machine has them.
+LETTERS = """:is(.dm-explore, .dm-widget):not(#dm):not(#dm) {
+  font-family: Inter, system-ui, sans-serif; margin: 0; border-radius: 0;
+  --dm-mono: "DejaVu Sans Mono", ui-monospace, monospace;
+}
+body { margin: 0; background: white; }"""
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -264,6 +270,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     port = _free_port()
     folders = {
         "JUPYTER_CONFIG_DIR": "config",
+        "JUPYTER_DATA_DIR": "data",  # it knows which notebooks were trusted
         "JUPYTER_RUNTIME_DIR": "runtime",
         "JUPYTERLAB_SETTINGS_DIR": "settings",
         "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
@@ -319,6 +326,24 @@ def notebook(lab: tuple[str, Path], new_page: Callable[..., Any]) -> Callable[..
         return page
 
     return run
+
+
+@pytest.fixture
+def opened(lab: tuple[str, Path], new_page: Callable[..., Any]) -> Callable[..., Any]:
+    """Opens a notebook in JupyterLab as it was saved, and ends the kernel that it was given."""
+    address, folder = lab
+
+    def open_(path: Path, **window: Any) -> Any:
+        name = f"{uuid.uuid4().hex}.ipynb"
+        shutil.copy(path, folder / name)
+        page = new_page(**window)
+        page.goto(f"{address}/lab/tree/{name}?reset")
+        page.wait_for_function(_KERNEL_READY, timeout=3 * WAIT)
+        page.evaluate("() => jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+        page.get_by_text("No Kernel").first.wait_for()
+        return page
+
+    return open_
 
 
 # ---- marimo ---------------------------------------------------------------------------------

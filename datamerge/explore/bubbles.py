@@ -42,6 +42,7 @@ def _article(shown: Mapping[str, Any], numbers: Mapping[str, Attribute]) -> Mark
         body.append(_note("neither a chat nor a text"))
     return tag(
         "article",
+        tag("hr"),  # not seen where there is a style
         _heading(shown),
         _witness(shown),
         *body,
@@ -78,7 +79,7 @@ def _turn(turn: Mapping[str, Any]) -> Markup:
     said = _text(turn["pieces"]) if turn["pieces"] or not calls else ()
     return tag(
         "div",
-        tag("p", turn["role"] or "no role", class_="dm-role"),
+        tag("p", tag("strong", turn["role"] or "no role"), class_="dm-role"),
         tag("div", *said, *calls, more, class_="dm-said", dir="auto"),
         class_=f"dm-turn dm-{role}",
     )

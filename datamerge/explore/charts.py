@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from .escape import Markup
 from .flow import percent
-from .markup import Attribute, tag
+from .markup import Attribute, drawing, tag
 from .sketch import Lengths
 
 WIDTH, HEIGHT, FOOT = 440, 132, 22
@@ -41,7 +41,7 @@ def histogram(live: Lengths, removed: Lengths, *, measure: str) -> Markup:
     told = tag("title", f"Histogram of {measure}: {_in_words(bins)}")
     view = f"0 0 {WIDTH} {HEIGHT + FOOT}"
     inner = [told, *columns, *_axis(bins, step)]
-    return tag("svg", *inner, viewBox=view, role="img", class_="dm-histogram")
+    return drawing(*inner, viewBox=view, role="img", class_="dm-histogram")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .escape import Markup, short
-from .markup import Attribute, joined, static, tag
+from .markup import Attribute, drawing, static, tag
 
 WIDTH, RIGHT, BAR = 912, 640, 10
 NAME = 24  # characters of a source's name
@@ -101,13 +101,11 @@ def svg(flow: Flow, tokens: Mapping[str, int] | None = None, *, alone: bool = Fa
         *_sources(flow, left, x),
         *_outcomes(flow, right, whole, tokens or {}),
     ]
-    # Viewers that know no pictures show the words in them: a line each, at least.
-    lines = (joined([part, Markup("\n")]) for part in inner if part is not None)
     own: dict[str, Attribute] = {"class_": "dm-flow"}
     if alone:
         size = {"width": WIDTH, "height": round(height)}
         own = {"xmlns": "http://www.w3.org/2000/svg", "class_": "dm-flow dm-alone", **size}
-    return tag("svg", *lines, viewBox=f"0 0 {WIDTH} {height:.0f}", role="img", **own)
+    return drawing(*inner, viewBox=f"0 0 {WIDTH} {height:.0f}", role="img", **own)
 
 
 def _told(flow: Flow, whole: int) -> str:

@@ -17,7 +17,7 @@ STATIC = Path(__file__).parent / "static"
 MOST_BYTES = 1_000_000  # no repr is larger: notebooks are saved with their outputs
 
 _TEXT_ONLY = {"option", "text", "title", "tspan"}
-_VOID = {"input", "path", "rect", "line", "circle"}
+_VOID = {"hr", "input", "path", "rect", "line", "circle"}
 
 Content = str | int | None
 Attribute = str | int | float | bool | None
@@ -99,7 +99,17 @@ def heading(*content: Content, level: int) -> Markup:
 
     Not ``h3``: JupyterLab lists those in the notebook's table of contents, a line for each row.
     """
-    return tag("p", *content, role="heading", aria_level=level, class_=f"dm-heading-{level}")
+    words = tag("strong", *content)  # where no style is let through, it is still a heading
+    return tag("p", words, role="heading", aria_level=level, class_=f"dm-heading-{level}")
+
+
+def drawing(*parts: Content, **attributes: Attribute) -> Markup:
+    """A picture, with nothing but words left of it where pictures are not let through.
+
+    What stands between the parts of an SVG is not drawn; it keeps those words apart.
+    """
+    inner = " · ".join(_content(part, "svg") for part in parts if part is not None)
+    return tag("svg", Markup(inner), **attributes)
 
 
 def breakable(name: str) -> Markup:
