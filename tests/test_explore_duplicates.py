@@ -547,9 +547,13 @@ def test_no_message_is_over_a_megabyte():
     assert len(json.dumps(widget.get_state(["_about", "_path", "threshold", "finder"]))) < 300_000
     numbers = range(len(widget._view.layers))
     head, other, *_ = [row for row in numbers if len(widget._view.id(row)) > 100]
+    largest = told(widget, "clusters")[0]["clusters"][0]
+    assert largest["size"] > 2_000
     asked = [
         ("counts", {"threshold": 0.5}),
-        ("clusters", {}),
+        ("clusters", {"around": True}),
+        ("cluster", {"row": largest["row"], "open": True}),
+        ("cluster", {"row": largest["row"], "start": 2_000}),
         ("cluster", {"row": head, "open": True}),
         ("texts", {"rows": list(numbers)[::-1]}),
         ("pair", {"row": head, "other": other, "next": list(numbers)}),

@@ -51,6 +51,14 @@ def _workdir(tmp_path) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _compiled(tmp_path_factory) -> None:
+    """What finds and decides is compiled before a page waits for it."""
+    df = chats(400)
+    with dask.config.set({"datamerge.workdir": str(tmp_path_factory.mktemp("compiled"))}):
+        (dm.dedup.exact(df) | found(df)).summary()
+
+
 def found(df, **options):
     return dm.dedup.jaccard(df, **{"threshold": 0.8, "floor": 0.5, "ngram": 2} | options)
 

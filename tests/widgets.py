@@ -242,9 +242,8 @@ def shown(solara_address: str, new_page: Callable[..., Any]) -> Iterator[Callabl
         asked = _ASKED[name] = Asked(make, window.get("dark", False))
         page = new_page(**window)
         page.goto(f"{solara_address}/?id={name}")
-        # Solara's page fades in under a sheet that swallows the pointer: wait till it is gone. A
-        # page is loaded whole, which a busy machine takes long for.
-        page.locator(CARD).first.click(trial=True, timeout=3 * WAIT)
+        # Solara's page fades in under a sheet that swallows the pointer: wait till it is gone.
+        page.locator(CARD).first.click(trial=True)
         assert asked.done.wait(WAIT / 1000)
         return Shown(page, asked)
 
