@@ -25,6 +25,14 @@ Key = tuple[str, int]
 T = TypeVar("T")
 WAIT = 0.1  # seconds between looks at what has ended
 AT_ONCE = 8  # summaries merged by one task: the client never holds more than the last few
+LOST = (
+    "the cluster's scheduler is gone, or somebody has cancelled the work there; start a cluster "
+    "again, and the same run goes on where it stopped"
+)
+
+
+class ClusterLostError(RuntimeError):
+    """The scheduler has ended, or forgotten what it was asked to do."""
 
 
 @dataclass(frozen=True)
@@ -225,12 +233,17 @@ def _on_cluster(
     try:
         while coming.count():
             if not coming.has_ready():
+                if running.status != "running":
+                    raise ClusterLostError(LOST)
                 with coming.thread_condition:
                     coming.thread_condition.wait(WAIT)
                 waiting()
                 continue
             future, result = next(coming)
+            if future.status == "cancelled":  # then the result is an error, which nobody raises
+                raise ClusterLostError(LOST)
             yield future.key, result
             future.release()
     finally:
-        running.cancel([future for future in futures if not future.done()])
+        if running.status == "running":
+            running.cancel([future for future in futures if not future.done()])
