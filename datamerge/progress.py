@@ -83,7 +83,8 @@ class Progress:
         """Seconds that the other parts will take, as far as one can tell."""
         if self.ended or not self.done:
             return None
-        return max(self._spent / self.done * self.total - self.seconds, 0.0)
+        left = self._spent / self.done * self.total - self.seconds
+        return left if left > 0 else None  # parts that take longer than those before
 
     @property
     def _spent(self) -> float:
@@ -180,7 +181,8 @@ def figures(progress: Progress) -> str:
     """
     said = [f"{progress.done:,} of {progress.total:,} parts"] if progress.total > 1 else []
     if progress.rate is not None:
-        said += [f"{progress.rows:,} rows", f"{progress.rate:,.0f} rows/s"]
+        rows = f"{progress.rows:,} row{'s' * (progress.rows != 1)}"
+        said += [rows, f"{progress.rate:,.0f} rows/s"]
     if progress.stopped:
         said.append(f"stopped after {duration(progress.seconds)}")
     elif progress.ended:

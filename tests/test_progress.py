@@ -79,6 +79,7 @@ def test_a_stage_tells_what_is_left_from_the_parts_that_are_done() -> None:
     assert under_way.rate == 20 and under_way.left == 19
     assert progress.figures(under_way) == "2 of 6 parts, 200 rows, 20 rows/s, 19 s left"
     assert progress.figures(Progress("embed", 0, 6, 0, 2.0)) == "0 of 6 parts, 2 s so far"
+    assert progress.figures(Progress("embed", 2, 6, 200, 40.0, 10.0)).endswith("40 s so far")
     stopped = Progress("embed", 2, 6, 200, 11.0, 10.0, stopped=True)
     assert progress.figures(stopped).endswith("stopped after 11 s")
     assert stopped.ended and stopped.left is None
@@ -168,7 +169,7 @@ def test_a_script_is_told_nothing_of_notebooks(tmp_path: Path) -> None:
         [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert done.stdout == "[]\n"
-    assert done.stderr.startswith("writing: 1 rows") and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("writing: 1 row, ") and done.stderr.count("\n") == 1
 
 
 def test_a_page_is_safe_short_and_says_what_is_under_way() -> None:
