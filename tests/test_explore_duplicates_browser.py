@@ -385,3 +385,29 @@ def test_it_works_in_jupyterlab(notebook, tmp_path):
     page.locator(".dm-dups").screenshot(path=PICTURES / "duplicates-jupyterlab.png")
     (file,) = (tmp_path / "decisions").glob("*.jsonl")
     assert json.loads(file.read_text())["decision"] == "distinct"
+
+
+def test_it_works_in_marimo(marimo, tmp_path):
+    """In a shadow root, where the page's own focus is elsewhere."""
+    page = marimo(
+        "import dask, datamerge as dm",
+        f"dask.config.set({{'datamerge.workdir': {str(tmp_path / 'work')!r}}})\n"
+        "df = dm.read([f'a b c d e f g {i % 3} {i}' for i in range(30)], name='notes')\n"
+        "dups = dm.dedup.jaccard(df, ngram=1, threshold=0.7, floor=0.5)\n"
+        "dm.explore.duplicates(dups)",
+        height=1200,
+    )
+    page.locator(".dm-dups[data-ready]").wait_for()
+    goes = page.locator(".dm-goes .dm-id")
+    ids = [goes.inner_text()]
+    page.locator(".dm-chip").nth(1).click()
+    ids.append(goes.inner_text())
+    page.keyboard.press("ArrowRight")
+    ids.append(goes.inner_text())
+    assert len(set(ids)) == 3
+    page.keyboard.press("n")
+    page.get_by_role("button", name="Refresh").click()
+    page.locator(".dm-stale").wait_for(state="hidden")
+    page.keyboard.press("u")
+    page.locator(".dm-decisions summary", has_text="Nothing decided").wait_for()
+    assert (next((tmp_path / "work" / "decisions").glob("*.jsonl"))).read_text() == ""

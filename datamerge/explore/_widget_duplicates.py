@@ -41,8 +41,9 @@ class DuplicatesExplorer(anywidget.AnyWidget):
     """
 
     _esm = source(
-        "duplicates.latest.js", "duplicates.chart.js", "duplicates.pair.js",
-        "duplicates.list.js", "duplicates.walk.js", "duplicates.made.js", "duplicates.js",
+        "duplicates.latest.js", "duplicates.chart.js", "duplicates.threshold.js",
+        "duplicates.pair.js", "duplicates.list.js", "duplicates.walk.js",
+        "duplicates.made.js", "duplicates.js",
     )  # fmt: skip
     _css = source("duplicates.css")
 

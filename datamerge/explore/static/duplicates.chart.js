@@ -150,10 +150,10 @@ class Counts {
     const why = this.canMove ? ". Is the threshold too low?" : ".";
     this.alert.replaceChildren(make("strong", {}, words), ...names, rest, why);
   }
+}
 
-  words({ removed, live, sources }) {
-    const gone = sources.filter((source) => source.level === 2).map((source) => source.name);
-    const alarm = gone.length ? ` Warning: ${gone.join(", ")} nearly vanishes.` : "";
-    return `${grouped(removed)} of ${grouped(live)} rows would go.${alarm}`;
-  }
+function words({ removed, live, sources }) {
+  const gone = sources.filter((source) => source.level === 2).map((source) => source.name);
+  const alarm = gone.length ? ` Warning: ${gone.join(", ")} nearly vanishes.` : "";
+  return `${grouped(removed)} of ${grouped(live)} rows would go.${alarm}`;
 }

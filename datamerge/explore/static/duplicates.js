@@ -1,7 +1,5 @@
 // The explorer of duplicates: what is asked of the kernel, and what is made of the answers.
 
-const SETTLED = 160; // milliseconds without a move after which clusters are listed anew
-
 const KEYS = [
   ["↓  ↑, J", "next cluster, the one before"],
   ["→  ←", "next duplicate in the cluster, the one before"],
@@ -18,34 +16,31 @@ class Explorer {
     this.model = model;
     this.asking = new Asking(model);
     this.about = model.get("_about");
-    this.moves = new Latest((to) => this.count(to));
     this.build();
     this.changes = [
       ["change:threshold", () => this.moved()],
       ["change:finder", () => this.moved()],
-      ["change:_moves", () => this.recount()],
+      ["change:_moves", () => this.threshold.recount()],
       ["change:_changed", () => this.decided()],
       ["change:_open", () => this.opened()],
       ["change:_path", () => this.showPath()],
     ];
     for (const [name, hear] of this.changes) model.on(name, hear);
-    this.place(model.get("finder"), model.get("threshold"));
-    this.showCounts(this.about.first);
+    this.threshold.place(model.get("finder"), model.get("threshold"));
+    this.threshold.show(this.about.first);
     this.showPath();
   }
 
   build() {
-    const { finders } = this.about;
-    this.chart = new Chart((value) => this.move(value));
-    this.counts = new Counts(finders.some(({ floor }) => floor < 1));
     const ask = (what, about) => this.ask(what, about);
-    this.walk = new Walk({ ask, say: (text) => this.say(text), judge: (verdict, ofHead) => this.judge(verdict, ofHead) });
+    const say = (text) => this.say(text);
+    this.threshold = new Threshold(this.about.finders, { ask, say, settled: () => this.walk.list({ around: true }) });
+    this.walk = new Walk({ ask, say, judge: (verdict, ofHead) => this.judge(verdict, ofHead) });
     this.walk.root.addEventListener("keydown", (event) => this.key(event));
     this.made = new Decisions({ undo: () => this.undo(), drop: (at) => this.showDecisions(at) });
-    this.tabs = finders.map(({ name }) => make("button", { onclick: () => this.choose(name) }, name));
-    const tabs = finders.length > 1 ? make("div", { class: "dm-group", role: "group", "aria-label": "Finder" }, ...this.tabs) : null;
-    const head = make("header", {}, this.title(), tabs, this.chart.value, this.counts.total);
-    const top = make("div", { class: "dm-top" }, this.chart.root, this.counts.root);
+    const { tabs, chart, counts } = this.threshold;
+    const head = make("header", {}, this.title(), tabs, chart.value, counts.total);
+    const top = make("div", { class: "dm-top" }, chart.root, counts.root);
     this.live = make("p", { class: "dm-live", "aria-live": "polite" });
     this.wrong = make("p", { class: "dm-alert", role: "alert", hidden: true });
     this.root = make(
@@ -77,7 +72,7 @@ class Explorer {
 
   close() {
     for (const [name, hear] of this.changes) this.model.off(name, hear);
-    clearTimeout(this.timer);
+    this.threshold.close();
     this.asking.close();
   }
 
@@ -94,67 +89,11 @@ class Explorer {
     this.live.textContent = text;
   }
 
-  // ---- the threshold -----------------------------------------------------------------------
+  // ---- what is elsewhere, too ----------------------------------------------------------------
 
-  place(name, threshold) {
-    const { finders } = this.about;
-    this.tabs.forEach((tab, at) => tab.setAttribute("aria-pressed", String(finders[at].name === name)));
-    this.chart.of(finders.find((finder) => finder.name === name));
-    this.chart.show(threshold);
-  }
-
-  choose(finder) {
-    this.own = true;
-    this.moves.do({ finder });
-  }
-
-  move(threshold) {
-    this.own = true;
-    this.chart.show(threshold, true);
-    this.moves.do({ finder: this.chart.finder.name, threshold });
-  }
-
-  async count(to) {
-    const { counts, finder, threshold } = await this.ask("counts", to);
-    if (counts) this.showCounts(counts);
-    if (this.moves.again) return;
-    // Someone in Python may have made another threshold of it.
-    if (counts && this.own && !this.isAt(finder, threshold)) this.place(finder, threshold);
-    this.own = false;
-    this.settle();
-  }
-
-  isAt(finder, threshold) {
-    return this.chart.finder.name === finder && this.chart.at === threshold;
-  }
-
-  settle() {
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => {
-      if (this.moves.busy) return;
-      this.chart.show(this.chart.at, true);
-      this.say(`Threshold ${brief(this.chart.at)}: ${this.counts.words(this.told)}`);
-      this.walk.list({ around: true });
-    }, SETTLED);
-  }
-
-  // Moved by someone else: while this page moves it, the answer tells where it is.
   moved() {
-    const [finder, threshold] = [this.model.get("finder"), this.model.get("threshold")];
-    if (!this.own && !this.isAt(finder, threshold)) this.place(finder, threshold);
+    this.threshold.follow(this.model.get("finder"), this.model.get("threshold"));
   }
-
-  // The kernel has moved it; another widget of the page may have asked for that long ago.
-  recount() {
-    if (!this.own) this.moves.do({});
-  }
-
-  showCounts(counts) {
-    this.told = counts;
-    this.counts.show(counts);
-  }
-
-  // ---- selection and decisions ---------------------------------------------------------------
 
   // By someone else, unless it is what this page opens or has opened.
   opened() {
@@ -171,23 +110,21 @@ class Explorer {
     const other = decision === "distinct" ? cluster.head.row : undefined;
     const { counts, taken } = await this.ask("decide", { decision, row: row.row, other });
     if (!counts) return;
-    this.showCounts(counts);
-    this.say(`${taken ? "Taken back" : VERDICTS[decision][2]}: ${row.id}. ${this.counts.words(counts)}`);
+    this.threshold.show(counts);
+    this.say(`${taken ? "Taken back" : VERDICTS[decision][2]}: ${row.id}. ${words(counts)}`);
   }
 
   async undo() {
     const { done, counts } = await this.ask("undo");
-    if (counts) this.showCounts(counts);
-    this.say(done ? `Undone. ${this.counts.words(counts)}` : "Nothing to undo.");
+    if (counts) this.threshold.show(counts);
+    this.say(done ? `Undone. ${words(counts)}` : "Nothing to undo.");
   }
 
   // The list stays as it is, so that nothing jumps away from under one's hands.
   async decided() {
     this.walk.again();
     await this.showDecisions();
-    if (this.moves.busy) return;
-    const { counts } = await this.ask("counts");
-    if (counts) this.showCounts(counts);
+    await this.threshold.again();
   }
 
   async showDecisions(drop) {
