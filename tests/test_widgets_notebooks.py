@@ -55,6 +55,48 @@ def test_jupyterlab_tells_its_theme(notebook, picture):
     picture(page, "map-jupyterlab-dark")
 
 
+PAGES = """
+import datamerge as dm
+said = [f"Part {i} of it." if i % 3 else "As an AI language model, I pass." for i in range(25)]
+rows = [{"prompt": "What is it?", "completion": text} for text in said]
+df = dm.filters.phrases(dm.read(rows, name="notes"), "refusals")
+dm.explore.preview(df, 25)
+"""
+
+
+def test_jupyterlab_leaves_the_keys_to_pages(notebook):
+    page = notebook(PAGES, "dm.explore.ledger(df)")
+    examples = page.locator(".dm-ledger summary", has_text="phrases: 3 of 9 rows")
+    examples.wait_for(timeout=60_000)
+    state = """() => {
+      const { activeCellIndex, mode, widgets } = jupyterapp.shell.currentWidget.content;
+      return [activeCellIndex, mode, widgets.length];
+    }"""
+    before = page.evaluate(state)
+    assert before[1] == "command"
+    page.get_by_role("searchbox", name="Search").focus()
+    page.keyboard.type("dd xba as an")  # d, d would delete the cell
+    assert page.locator(".dm-preview [role=status]").inner_text() == "No row is as asked for."
+    page.get_by_role("searchbox", name="Search").fill("as an ai")
+    page.get_by_label("Removed for").focus()
+    page.keyboard.press("ArrowDown")
+    page.get_by_role("searchbox", name="Search").fill("")
+    page.get_by_text(re.compile(r"of (9|16), of 25 drawn$")).wait_for()
+    page.get_by_label("Removed for").select_option("")
+    page.get_by_role("button", name="Next").focus()
+    page.keyboard.press("Enter")
+    page.get_by_text("Rows 11 to 20 of 25").wait_for()
+    examples.focus()
+    page.keyboard.press("Enter")
+    page.locator(".dm-ledger mark").first.wait_for()
+    page.keyboard.press(" ")
+    page.locator(".dm-ledger mark").first.wait_for(state="hidden")
+    page.get_by_role("region", name="Rows by source").focus()
+    for key in ("ArrowRight", "ArrowDown", "a", "m"):
+        page.keyboard.press(key)
+    assert page.evaluate(state) == before
+
+
 def test_marimo_sends_selections_back(marimo, picture, tmp_path):
     heard = tmp_path / "heard"
     page = marimo(f"""{FRAME}

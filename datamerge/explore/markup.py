@@ -29,6 +29,8 @@ def tag(name: str, *content: Content, **attributes: Attribute) -> Markup:
     >>> tag("td", "a < b", class_="dm-name")
     '<td class="dm-name">a &lt; b</td>'
     """
+    if name == "summary" or "tabindex" in attributes:
+        attributes["data_lm_suppress_shortcuts"] = "true"  # JupyterLab would take the keys
     written = "".join(_attribute(key, value) for key, value in attributes.items())
     if name in _VOID:
         return Markup(f"<{name}{written}/>")
