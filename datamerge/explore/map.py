@@ -71,6 +71,7 @@ def map(
     -------
     Map
         A widget. Its trait ``selection`` holds the ids selected, ``selected()`` gives their rows.
+        A notebook saves a picture beside it, for when there is no kernel.
 
     Raises
     ------
