@@ -40,7 +40,8 @@ def begin(base: Path) -> bool:
         if base in _ours and _ours[base].exists():
             return False
         _ours[base] = _written(base / FOLDER)
-        return True
+    since(base)  # what killed processes have left goes
+    return True
 
 
 def _written(folder: Path) -> Path:

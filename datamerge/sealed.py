@@ -90,9 +90,19 @@ def mapped(path: Path, kind: Any, shape: tuple[int, ...]) -> Any:
         start = file.tell()
         size = math.prod(shape) * np.dtype(kind).itemsize
         file.truncate(start + size)
-        if size and hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(file.fileno(), start, size)
+        if size:
+            _take(file, start, size)
     return np.load(path, mmap_mode="r+", allow_pickle=False)
+
+
+def _take(file: BinaryIO, start: int, size: int) -> None:
+    try:
+        os.posix_fallocate(file.fileno(), start, size)
+    except AttributeError:  # macOS
+        return
+    except OSError as error:  # some file systems can't tell before
+        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
+            raise
 
 
 @contextmanager

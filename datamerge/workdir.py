@@ -43,7 +43,7 @@ __all__ = [
 ]
 
 # What is kept; `clean` removes what is in these folders and nothing else.
-KINDS = ("elements", "frames", "sets", "embeddings", "pairs")
+KINDS = ("elements", "frames", "embeddings", "pairs")
 # Rooms whose code has no say in what is kept.
 _SHOWING = ("cli.py", "cluster", "explore", "inspect.py", "migrate.py", "terminal.py", "upload.py")
 # Packages whose rules or tables have.

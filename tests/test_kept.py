@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import time
 from pathlib import Path
 
 import dask
@@ -10,7 +12,7 @@ import numpy as np
 import pytest
 
 import datamerge as dm
-from datamerge import running, workdir
+from datamerge import bounds, running, workdir
 from datamerge.dedup.cosine import vectors, written
 from datamerge.dedup.evidence import kept
 
@@ -129,6 +131,22 @@ def test_a_comparison_that_was_cut_short_goes_on(work, monkeypatch):
     monkeypatch.undo()
     with dask.config.set({"datamerge.workdir": str(work)}):
         assert found(df, Letters()).equals(pairs)
+
+
+def test_evidence_that_is_used_again_is_not_removed_as_the_oldest(work):
+    df = dm.read(texts_of("one"), name="one")
+    for threshold in (0.8, 0.9):
+        dm.dedup.jaccard(df, threshold=threshold)._find()
+    first, second = (work / "pairs").iterdir()
+    for folder in (first, second):
+        os.utime(folder, (time.time() - 9999,) * 2)
+    for threshold in (0.8, 0.9):
+        dups = dm.dedup.jaccard(df, threshold=threshold)
+        if dups._layers[0][1].folder == first:
+            dups._find()
+    running.end()
+    workdir.clean(sum(entry.size for entry in bounds.entries(work, workdir.KINDS)) - 1)
+    assert first.exists() and not second.exists()
 
 
 def test_evidence_that_another_run_has_put_there_stays(work):

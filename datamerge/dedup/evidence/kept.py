@@ -247,12 +247,15 @@ def sound(found: Evidence) -> bool:
 
 
 def exists(folder: Path) -> bool:
-    """Whether the evidence is there, whole."""
+    """Whether the evidence is there, whole, to be used."""
     try:
         written = (folder / "about.json").stat()
     except OSError:
         return False
-    return _is_whole(folder, written.st_mtime_ns, written.st_ino)
+    whole = _is_whole(folder, written.st_mtime_ns, written.st_ino)
+    if whole:
+        workdir.used(folder)
+    return whole
 
 
 @lru_cache(maxsize=64)
