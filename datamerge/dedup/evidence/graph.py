@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+from dask.system import CPU_COUNT
 
 BLOCK = 16_000_000  # neighbours that are sorted in memory at a time
+THREADS = min(CPU_COUNT, 4)
 _FILES: dict[str, np.dtype[Any]] = {
     "neighbours": np.dtype(np.int32),
     "scores": np.dtype(np.float64),
@@ -102,14 +106,22 @@ def _fill(
     starts: np.ndarray, found: np.ndarray, where: np.ndarray, one: BinaryIO, two: BinaryIO
 ) -> None:
     ends, score = ends_of(found)
-    for low, high in _blocks(starts, BLOCK):
+
+    def sorted_block(rows: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        low, high = rows
         size = int(starts[high] - starts[low])
         neighbours, scores = np.empty(size, np.int32), np.empty(size)
         at = starts[low:high] - starts[low]
         kernels().fill(ends, score, where, low, high, at, neighbours, scores)
         kernels().sort_slices(starts, low, high, neighbours, scores)
-        neighbours.tofile(one)
-        scores.tofile(two)
+        return neighbours, scores
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        blocks = _blocks(starts, BLOCK // THREADS)
+        while now := list(islice(blocks, THREADS)):
+            for neighbours, scores in pool.map(sorted_block, now):
+                neighbours.tofile(one)
+                scores.tofile(two)
 
 
 def _header(file: BinaryIO, name: str, length: int) -> None:
