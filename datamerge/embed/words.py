@@ -109,11 +109,12 @@ class WordRows:
     def _make_room(self, more: int) -> None:
         """Room for a text of so many bytes: as many words may be new, and have as many bytes."""
         if self._known + more >= len(self._stamps):
-            size = max(4096, 2 * (self._known + more))
+            # Not twice as many where more than the most would be forgotten before they are full.
+            size = max(4096, min(2 * self._known, max(self._known, _MOST_WORDS)) + 2 * more)
             new = size - len(self._stamps)
-            self._rows = np.concatenate(
-                [self._rows, np.empty((new, self._rows.shape[1]), np.int16)]
-            )
+            rows = np.empty((size, self._rows.shape[1]), np.int16)  # what is not filled is not held
+            rows[: self._known] = self._rows[: self._known]
+            self._rows = rows
             self._stamps = np.concatenate([self._stamps, np.full(new, -1)])
             self._starts = np.concatenate([self._starts, np.zeros(new, np.int64)])
             self._place_again(1 << (2 * size).bit_length())
