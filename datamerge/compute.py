@@ -105,7 +105,8 @@ def tasks_of_partitions(
 def tasks_of_each(work: Callable[..., Any], arguments: Sequence[Any], label: str) -> dict[Key, Any]:
     """The graph for :func:`each`, a task an argument."""
     keys = [(label, number) for number in range(len(arguments))]
-    return {key: Task(key, work, argument) for key, argument in zip(keys, arguments, strict=True)}
+    pairs = zip(keys, arguments, strict=True)
+    return {key: Task(key, _eased, work, argument) for key, argument in pairs}
 
 
 def _label(stage: str) -> str:
@@ -120,6 +121,13 @@ def _label(stage: str) -> str:
 def _counted(work: Callable[[pd.DataFrame, int], Any], part: Any, number: int) -> tuple[int, Any]:
     try:
         return len(part), work(part, number)
+    finally:
+        relieve()
+
+
+def _eased(work: Callable[..., Any], argument: Any) -> Any:
+    try:
+        return work(argument)
     finally:
         relieve()
 

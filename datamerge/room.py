@@ -8,6 +8,7 @@ from __future__ import annotations
 import dask
 from dask.utils import parse_bytes
 
+from ._memory import this_worker
 from .compute import client
 
 # The rest of a thread's memory holds the program, and what is on its way from task to task.
@@ -15,7 +16,7 @@ SHARE = 1 / 8
 
 
 def room() -> int:
-    """Bytes, of the smallest worker; of this machine where there is no cluster.
+    """Bytes: of the smallest worker, of this one in a task, of this machine without a cluster.
 
     >>> import dask
     >>> with dask.config.set({"datamerge.room": "64MiB"}):
@@ -27,7 +28,10 @@ def room() -> int:
 
 
 def _of_a_thread() -> float:
-    running = client()
+    worker = this_worker()
+    if worker is not None and worker.memory_manager.memory_limit:
+        return float(worker.memory_manager.memory_limit / worker.state.nthreads)
+    running = client() if worker is None else None
     workers = running.scheduler_info()["workers"].values() if running is not None else ()
     limits = [one["memory_limit"] / one["nthreads"] for one in workers if one["memory_limit"]]
     if limits:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from ..._memory import is_far, picked
 from ...compute import each
 from ..evidence.pairs import PAIR
 from .screen import Arithmetic, Screen, choose, make
@@ -170,7 +171,11 @@ def scored(vectors: Vectors, left: np.ndarray, right: np.ndarray) -> np.ndarray:
     from ._screen_kernels import score
 
     scores = np.empty(len(left))
-    score(vectors.values, vectors.column("norms"), left, right, scores)
+    values, norms, one, other = vectors.values, vectors.column("norms"), left, right
+    if is_far(values, left) or is_far(values, right):
+        rows, ends = np.unique(np.concatenate([left, right]), return_inverse=True)
+        values, norms, (one, other) = picked(values, rows), norms[rows], np.split(ends, 2)
+    score(values, norms, one, other, scores)
     good = scores >= vectors.floor
     pairs = np.empty(int(good.sum()), PAIR)
     pairs["left"] = np.minimum(left[good], right[good])

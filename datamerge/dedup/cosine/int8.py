@@ -19,6 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..._memory import is_far, picked
+
 CHUNK, ROWS, COLUMNS = 32, 6, 64
 # Where giving up is tried, in dimensions.
 _STAGES = (32, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
@@ -137,6 +139,8 @@ def unit_rows(matrix: np.ndarray, norms: np.ndarray, rows: np.ndarray) -> np.nda
     from ._screen_kernels import unit
 
     units = np.empty((len(rows), matrix.shape[1]), np.float32)
+    if is_far(matrix, rows):
+        norms, matrix, rows = norms[rows], picked(matrix, rows), np.arange(len(rows))
     unit(matrix, norms, rows, units)
     return units
 

@@ -62,7 +62,7 @@ def probe(
 
     Stops before the row ``last``, or after the one that makes it ``most`` pairs; the first row
     that is still to do is returned, too. Where ``signatures`` has columns, their agreement is
-    the score, else the true Jaccard similarity.
+    the score, else the true Jaccard similarity; without hashes that is for others to find out.
     """
     state = np.zeros(len(sizes), np.int32)  # slots shared so far; -1: too few can be shared
     touched = np.empty(len(sizes), np.int32)
@@ -108,6 +108,8 @@ def probe(
                 continue
             if signatures.shape[1]:
                 value = _agreeing(signatures, x, y)
+            elif not len(hashes):
+                value = 1.0
             else:
                 need = at_least(share, size + sizes[y])
                 both = overlap(hashes, starts[x], size, starts[y], sizes[y], need)
@@ -117,3 +119,14 @@ def probe(
                 found += 1
         x += 1
     return x, left[:found], right[:found], score[:found]
+
+
+@njit(cache=True, nogil=True)
+def jaccards(left, right, floor, hashes, starts, score):
+    """The Jaccard similarity of each pair of sets; something less where it is below the floor."""
+    share = floor / (1 + floor)
+    for pair in range(len(left)):
+        x, y = left[pair], right[pair]
+        m, n = starts[x + 1] - starts[x], starts[y + 1] - starts[y]
+        both = overlap(hashes, starts[x], m, starts[y], n, at_least(share, m + n))
+        score[pair] = both / (m + n - both)

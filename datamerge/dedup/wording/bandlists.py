@@ -20,8 +20,33 @@ def lists(folder: Path, parts: Sequence[int], rows: np.ndarray, bands: int) -> L
     stored.save(folder, set_rows=rows)
     some, work = shares(len(rows), bands), BandLists(str(folder), tuple(parts))
     each(work, some, stage="lists")
-    names = [first for first, _ in some]
-    return Lists(folder, names, np.full(len(rows), bands, np.int64), False)
+    found = Lists(folder, [first for first, _ in some], np.full(len(rows), bands, np.int64), False)
+    _once(found)
+    return found
+
+
+def _once(lists: Lists) -> None:
+    """Leave out lists of the same sets as another: who agrees in one band need not in more."""
+    told = [_told(rows, ends) for rows, _, ends in map(lists.share, lists.shares)]
+    keep = np.zeros(sum(map(len, told)), bool)
+    keep[np.unique(np.concatenate(told), return_index=True)[1]] = True
+    for share, some in zip(lists.shares, told, strict=True):
+        kept, keep = keep[: len(some)], keep[len(some) :]
+        rows, places, ends = lists.share(share)
+        lengths = np.diff(ends, prepend=0)
+        entries = np.repeat(kept, lengths)
+        left = rows[entries], places[entries], np.cumsum(lengths[kept])
+        Lists.write(str(lists.folder), share, *left)
+
+
+def _told(rows: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """A number that tells each list of sets from others: the sum of their hashes."""
+    if not len(ends):
+        return np.zeros(0, np.uint64)
+    x = (rows.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)  # 0 has a hash, too
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.add.reduceat(x ^ (x >> np.uint64(31)), np.concatenate([[0], ends[:-1]]))
 
 
 def shares(rows: int, bands: int) -> list[tuple[int, int]]:
@@ -44,11 +69,12 @@ class BandLists:
     def __call__(self, bands: tuple[int, int]) -> None:
         """Write them to files."""
         names = [stored.of_partition(part, "bands") for part in self.parts]
-        parts = [stored.load(self.folder, name) for name in names]
         chosen = stored.load(self.folder, "set_rows")
         rows, places, ends, filled = [], [], [], 0
         for band in range(*bands):
-            hashes = np.concatenate([np.empty(0, np.uint32), *(part[band] for part in parts)])
+            # Mapped one at a time: what was read counts as memory until it is let go.
+            parts = [np.array(stored.load(self.folder, name)[band]) for name in names]
+            hashes = np.concatenate([np.empty(0, np.uint32), *parts])
             found, last = agreeing(hashes[chosen])
             rows.append(found)
             places.append(np.full(len(found), band, np.int32))

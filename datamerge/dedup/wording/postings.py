@@ -47,12 +47,15 @@ class Lists:
         named = {"rows": rows, "places": places, "ends": ends}
         stored.save(folder, **{f"lists-{share}.{name}": array for name, array in named.items()})
 
+    def share(self, share: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What was written of a share."""
+        names = (f"lists-{share}.{name}" for name in ("rows", "places", "ends"))
+        rows, places, ends = (np.asarray(stored.load(self.folder, name)) for name in names)
+        return rows, places, ends
+
     def entries(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Sets, the number of the slot in each, and where each list starts and the last ends."""
-        rows, places, ends = (
-            [np.asarray(stored.load(self.folder, f"lists-{k}.{name}")) for k in self.shares]
-            for name in ("rows", "places", "ends")
-        )
+        rows, places, ends = zip(*map(self.share, self.shares), strict=True)
         before = cumulated(np.array([len(part) for part in rows]))
         later = [part + first for part, first in zip(ends, before[:-1], strict=True)]
         starts = np.concatenate([np.zeros(1, np.int64), *later])

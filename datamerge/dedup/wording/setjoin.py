@@ -20,7 +20,9 @@ from typing import Any
 
 import numpy as np
 
+from ..._memory import runs
 from ...compute import each
+from ...room import room
 from ..evidence.pairs import PAIR, Dense, gathered
 from . import groups, stored
 from .postings import POSTINGS, Lists, in_stripe, labels
@@ -34,6 +36,7 @@ SAMPLED, FAR_BEYOND = 256, 3
 PAIRS_A_FILE = 1_000_000
 # Rows whose hashes are read before they are let go, and lookups, each of which may lead to others.
 ROWS_AT_ONCE, LOOKUPS_AT_ONCE = 20_000, 5_000
+HASHES_AT_ONCE = 1 << 21
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ def _compared(
     for path in join.folder.glob("pairs-*.npy"):
         path.unlink()
     stripes = lists.post(label)
-    work = Probe(str(join.folder), floor, lists.positional, most)
+    work = Probe(str(join.folder), floor, lists.positional, most, room())
     if estimate and each(Estimate(work), [len(label)], stage="estimate")[0] > FAR_BEYOND * most:
         return None
     each(work, stripes, stage="compare", rows=in_stripe)
@@ -111,6 +114,7 @@ class Probe:
     floor: float
     positional: bool
     most: int
+    room: int = 1 << 27  # bytes of hashes that may be mapped
 
     def __call__(self, stripe: tuple[int, int]) -> None:
         """Write the stripe's pairs to files, until all stripes' are too many."""
@@ -147,7 +151,14 @@ class Probe:
 
     def found(self, row: int, last: int, arrays: list[np.ndarray]) -> Any:
         """The row that is next, and the pairs of those before it."""
-        return _kernels().probe(row, last, PAIRS_A_FILE, self.floor, self.positional, *arrays)
+        how = row, last, PAIRS_A_FILE, self.floor, self.positional
+        signatures, hashes, starts, sizes, *lists = arrays
+        if signatures.shape[1] or hashes.nbytes <= self.room:
+            return _kernels().probe(*how, *arrays)
+        row, left, right, _ = _kernels().probe(*how, signatures, hashes[:0], starts, sizes, *lists)
+        score = jaccards(left, right, self.floor, hashes, starts, sizes)
+        good = score >= self.floor
+        return row, left[good], right[good], score[good]
 
 
 @dataclass(frozen=True)
@@ -162,6 +173,28 @@ class Estimate:
         sample = np.unique(np.linspace(0, rows - 1, SAMPLED, dtype=np.int64)).tolist()
         pairs = sum(len(self.probe.found(row, row + 1, arrays)[1]) for row in sample)
         return pairs * rows // len(sample)
+
+
+def jaccards(
+    left: np.ndarray,
+    right: np.ndarray,
+    floor: float,
+    hashes: np.ndarray,
+    starts: np.ndarray,
+    sizes: np.ndarray,
+) -> np.ndarray:
+    """The similarities of pairs of sets, whose hashes are read some at a time and not mapped."""
+    score, ends = np.empty(len(left)), np.cumsum(sizes[left] + sizes[right])
+    at = 0
+    while at < len(left):
+        before = ends[at - 1] if at else 0
+        end = max(int(np.searchsorted(ends, before + HASHES_AT_ONCE, "right")), at + 1)
+        both = np.concatenate([left[at:end], right[at:end]])
+        sets, of = np.unique(both, return_inverse=True)
+        held = runs(hashes, starts[sets], sizes[sets])
+        _kernels().jaccards(*np.split(of, 2), floor, *held, score[at:end])
+        at = end
+    return score
 
 
 @cache
