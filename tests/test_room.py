@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import dask
@@ -12,6 +13,7 @@ from distributed import Client
 from frames import make_frame
 
 import datamerge as dm
+from datamerge import _memory
 from datamerge.dedup.cosine import compare, products, vectors
 from datamerge.room import SHARE, room
 
@@ -76,17 +78,40 @@ def test_a_tile_that_is_too_large_after_all_is_halved(monkeypatch):
     assert len(expected) > 100
 
 
-def test_the_same_evidence_in_any_room(tmp_path: Path):
+FINDERS = {
+    "jaccard": partial(dm.dedup.jaccard, threshold=0.6, ngram=2),
+    "minhash": partial(dm.dedup.minhash, threshold=0.6, ngram=2),
+    "semantic": partial(dm.dedup.semantic, threshold=0.9),
+    "clustered": partial(dm.dedup.semantic, threshold=0.9, mode="clustered", clusters=5),
+}
+
+
+@pytest.mark.parametrize("finder", FINDERS)
+def test_the_same_evidence_in_any_room(finder, tmp_path: Path, monkeypatch):
     texts = [f"the {n % 90} birds fly over {n % 7} seas and {n % 90} hills" for n in range(400)]
     df = make_frame(texts)
     kept: list[dict[str, bytes]] = []
     removed: list[pd.DataFrame] = []
-    for size in ("50 kB", "64MiB"):
+    for size, close in (("50 B", 0), ("64MiB", _memory.CLOSE)):
+        monkeypatch.setattr(_memory, "CLOSE", close)
         work = str(tmp_path / size)
         with dask.config.set({"datamerge.workdir": work, "datamerge.room": size}):
-            found = dm.dedup.semantic(df, threshold=0.9)
-            removed.append(found.decisions())
+            removed.append(FINDERS[finder](df).decisions())
             paths = sorted((Path(work) / "pairs").rglob("*.npy"))
             kept.append({path.name: path.read_bytes() for path in paths})
     assert len(removed[0]) and kept[0] and kept[0] == kept[1]
     pd.testing.assert_frame_equal(*removed)
+
+
+def test_a_row_group_too_large_for_the_room_is_read_by_parts(tmp_path: Path):
+    texts = [f"line {n} " + "word " * (n % 50) for n in range(20_000)]
+    path = tmp_path / "one.parquet"
+    pd.DataFrame({"text": texts}).to_parquet(path, row_group_size=len(texts))
+    found = {}
+    for size in ("1kB", "1GiB"):
+        with dask.config.set({"datamerge.room": size}):
+            df = dm.read(path, blocksize=20_000)
+            assert df.npartitions > 4
+            found[size] = df.compute(scheduler="synchronous")
+    pd.testing.assert_frame_equal(found["1kB"], found["1GiB"])
+    assert found["1kB"]["text"].tolist() == texts

@@ -12,11 +12,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ..room import room
 from .batches import ROWS, batch_items
 from .decoded import decoded
 from .records import Broken, Item, shown
 
 HEAD_GROUPS = 5
+STREAMED = 4096  # rows that are decoded at a time where not all of a row group are
 _DAMAGE = (pa.ArrowException, OSError, UnicodeDecodeError)
 
 # The number of the first row, and rows: as a batch, or one by one where the group is damaged.
@@ -64,15 +66,32 @@ def shares(
     for group in groups if groups is not None else range(parquet.num_row_groups):
         start, stop = sizes[group] * nth // of, sizes[group] * (nth + 1) // of
         first = sum(sizes[:group]) + start
+        is_large = of > 1 and parquet.metadata.row_group(group).total_byte_size > room()
         try:
-            table = decoded(parquet, group, of, key)
+            if is_large:
+                table = _streamed(file, group, start, stop)
+            else:
+                table = decoded(parquet, group, of, key).slice(start, stop - start)
         except _DAMAGE:
             found = _salvaged(file, parquet, group, first - start)
             yield first, list(itertools.islice(found, start, stop))
             continue
-        for batch in table.slice(start, stop - start).to_batches(max_chunksize=ROWS):
+        for batch in table.to_batches(max_chunksize=ROWS):
             yield first, batch
             first += batch.num_rows
+
+
+def _streamed(file: BinaryIO, group: int, start: int, stop: int) -> pa.Table:
+    """Some rows of a row group too large to be held; those before them are decoded and dropped."""
+    parquet = open_parquet(file, page_by_page=True)
+    found, at = [], 0
+    for batch in parquet.iter_batches(STREAMED, row_groups=[group], use_threads=False):
+        if at + len(batch) > start:
+            found.append(batch.slice(max(start - at, 0), stop - max(start, at)))
+        at += len(batch)
+        if at >= stop:
+            break
+    return pa.Table.from_batches(found, parquet.schema_arrow)
 
 
 def _salvaged(file: BinaryIO, parquet: pq.ParquetFile, group: int, first: int) -> Iterator[Item]:
