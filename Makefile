@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP = $(VENV)/.installed-$(subst $(comma),-,$(1))
 comma := ,
 
-.PHONY: help demo test lint format bench bench-dedup notebooks pictures docs clean
+.PHONY: help demo test lint format bench bench-dedup bench-stream notebooks pictures docs clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ bench: $(call STAMP,$(EXTRAS))  ## Time the main job against its peers
 bench-dedup: $(call STAMP,$(EXTRAS))  ## Time deduplication against its peers, about 25 minutes
 	$(BIN)/pip install -q -c constraints.txt -r benchmarks/requirements-dedup.txt
 	$(BIN)/python benchmarks/dedup.py
+
+bench-stream: $(call STAMP,$(EXTRAS))  ## Run 0.1 to 10 GB through two workers of 1 GiB each
+	$(BIN)/python benchmarks/stream.py
 
 notebooks: $(call STAMP,test$(comma)notebook)  ## Run the notebooks and write their outputs
 	$(BIN)/python scripts/run_notebooks.py
