@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,6 +94,7 @@ def saved(
         dense = Dense(items, dense.group, dense.measure, dense.arrays)
     rows = compared(layer, olds, kind, sources)
     about = {"how": how, "same": "exact", "floor": floor, "text": "chat"}
+    shutil.rmtree(folder, ignore_errors=True)  # what is there would be taken for the same
     evidence.save(folder, rows, same, Pairs(number, found, dense), about)
     return evidence.load(folder)
 
