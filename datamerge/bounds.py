@@ -10,6 +10,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -70,6 +71,10 @@ def within(base: Path, kinds: Sequence[str], most: int, unused_days: float = 0) 
             counts[entry.kind] += 1
             freed += entry.size
             left -= entry.size
+    if begun is None:  # or another process may be about to write there
+        for kind in kinds:
+            with suppress(OSError):
+                (base / kind).rmdir()
     return Removed(counts, freed, left, in_use)
 
 

@@ -6,6 +6,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -182,7 +183,7 @@ def _work(given: argparse.Namespace, checked: Recipe) -> int:
     except KeyboardInterrupt:
         if client is not None:  # what a worker is in the midst of may take a while
             print("\nending the workers", file=sys.stderr)
-            logging.getLogger("distributed.nanny").setLevel(logging.ERROR)
+            _mute(client)
         raise
     finally:
         if client is not None:
@@ -190,6 +191,14 @@ def _work(given: argparse.Namespace, checked: Recipe) -> int:
     print(tally)
     print(f"\nwritten to {tally.path}")
     return OK
+
+
+def _mute(client: Any) -> None:
+    """Processes that are being ended complain of each other, at length."""
+    logging.disable(logging.CRITICAL)
+    if client.cluster is not None:  # not a cluster that others work on
+        with suppress(OSError):
+            client.run(logging.disable, logging.CRITICAL, on_error="ignore")
 
 
 def _reporter(client: Any) -> Any:

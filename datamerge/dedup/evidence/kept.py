@@ -251,17 +251,17 @@ def sound(found: Evidence) -> bool:
 def exists(folder: Path) -> bool:
     """Whether the evidence is there, whole, to be used."""
     try:
-        told = (folder / "about.json").read_bytes()
+        told, written = (folder / "about.json").read_bytes(), (folder / "about.json").stat()
     except OSError:
         return False
-    whole = _is_whole(folder, told)
+    whole = _is_whole(folder, told, written.st_mtime_ns, written.st_ino)
     if whole:
         workdir.used(folder)
     return whole
 
 
 @lru_cache(maxsize=64)
-def _is_whole(folder: Path, told: bytes) -> bool:
+def _is_whole(folder: Path, told: bytes, *_written: int) -> bool:
     """Compiled loops trust what they read with memory: all of it is compared with what was kept."""
     try:
         files = orjson.loads(told)["files"]
