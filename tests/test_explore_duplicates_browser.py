@@ -171,7 +171,8 @@ def test_another_widget_of_the_page_moves_the_threshold(shown):
         expected = len(dups.at(at).decisions())
         assert view.until(lambda at=at: explorer.threshold == at)
         assert view.until(lambda expected=expected: number(view) == expected)
-        assert slider.input_value() == str(round((at - 0.5) * 2000))
+        place = str(round((at - 0.5) * 2000))
+        assert view.until(lambda place=place: slider.input_value() == place)
 
 
 def test_decisions_are_made_undone_saved_and_replayed(shown, tmp_path):

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from frames import make_frame, on_dask
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import datamerge as dm
@@ -212,6 +212,7 @@ def test_frequent_values_have_colours_and_the_rest_shares_one():
         lambda values: pa.array([None if v is None else float(v) for v in values], pa.float64())
     )
 )
+@example(pa.array([0.0, -0.0, 0.0]))
 @settings(max_examples=60, deadline=None)
 def test_every_number_is_counted_in_its_band(values):
     made = legend(values, "missing")

@@ -40,7 +40,8 @@ def legend(values: pa.Array, missing: str) -> Legend:
         finite = numbers[np.isfinite(numbers)]
         if len(np.unique(finite)) > MOST:
             return _banded(numbers, finite, missing)
-        values = pc.if_else(pc.is_finite(values), values, pa.scalar(None, values.type))
+        finite_only = pc.if_else(pc.is_finite(values), values, pa.scalar(None, values.type))
+        values = pc.add(finite_only, pa.scalar(0, values.type))  # Arrow tells -0.0 from 0.0
         return _named(values, missing, ordered=True)
     return _named(values, missing, ordered=False)
 
