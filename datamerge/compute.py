@@ -23,7 +23,6 @@ from .progress import Stage
 
 Key = tuple[str, int]
 T = TypeVar("T")
-WAIT = 0.1  # seconds between looks at what has ended
 AT_ONCE = 8  # summaries merged by one task: the client never holds more than the last few
 LOST = (
     "the cluster's scheduler is gone, or somebody has cancelled the work there; start a cluster "
@@ -244,7 +243,7 @@ def _on_cluster(
                 if running.status != "running":
                     raise ClusterLostError(LOST)
                 with coming.thread_condition:
-                    coming.thread_condition.wait(WAIT)
+                    coming.thread_condition.wait(local.WAIT)
                 waiting()
                 continue
             future, result = next(coming)

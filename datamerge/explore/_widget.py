@@ -10,9 +10,6 @@ from typing import Any, TypeGuard
 from .escape import short, unmarked
 from .markup import static
 
-# No message of a widget is larger, in either direction: proxies and browsers cut what is.
-MOST_MESSAGE = 1_000_000
-
 _FIRST = {"js": ("widget.js",), "css": ("theme.css", "widget.css")}
 
 Answers = Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]]

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from dask.tokenize import tokenize
-
-Against = pd.DataFrame | str | Path | Sequence[Any]
 
 
 def identity(against: Any) -> str:
