@@ -159,7 +159,8 @@ def _within_limit(given: argparse.Namespace, checked: Recipe) -> int:
     """Work, and keep the work directory in bounds before and behind."""
     import dask
 
-    from . import running, workdir
+    from . import workdir
+    from .workdir import running
 
     limit = {"datamerge.workdir-limit": given.workdir_limit} if given.workdir_limit else {}
     with dask.config.set(limit):
@@ -205,7 +206,7 @@ def _reporter(client: Any) -> Any:
     """Lines on standard error, be it a terminal or a file, unless nobody wants them."""
     import dask
 
-    from .terminal import Lines
+    from .compute.terminal import Lines
 
     wanted = dask.config.get("datamerge.progress", True)
     return Lines(link=client and client.dashboard_link) if wanted is None or wanted else False

@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.dataset as ds
 
+from .compute.terminal import safe
 from .explore import run
 from .explore.entry import known, records
-from .terminal import safe
 from .write.notes import faults
 from .write.parts import Target
 

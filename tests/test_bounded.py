@@ -13,7 +13,7 @@ import pytest
 from distributed.protocol import pickle
 
 import datamerge as dm
-from datamerge import compute
+from datamerge.compute import stream
 
 SECRET, ROWS = "zqxjk", 240
 # An id, a source, a hash and some numbers: far less than a text of this test has.
@@ -39,16 +39,16 @@ def chats(tmp_path: Path) -> Path:
 def passed(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[bytes]]:
     """What goes to the workers, and what comes back, pickled, stage by stage."""
     found: dict[str, list[bytes]] = {}
-    stream = compute._stream
+    results = stream.results
 
     def spied(tasks: dict[Any, Any], keys: Any, *rest: Any) -> Iterator[Any]:
         seen = found.setdefault(str(keys[0][0]).partition("-")[0] if len(keys) else "", [])
         seen.append(pickle.dumps(tasks))
-        for key, result in stream(tasks, keys, *rest):
+        for key, result in results(tasks, keys, *rest):
             seen.append(pickle.dumps(result))
             yield key, result
 
-    monkeypatch.setattr(compute, "_stream", spied)
+    monkeypatch.setattr(stream, "results", spied)
     return found
 
 

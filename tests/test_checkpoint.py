@@ -18,7 +18,8 @@ import pytest
 from frames import make_frame, on_dask
 
 import datamerge as dm
-from datamerge import audit, checkpoint, running, sealed, workdir
+from datamerge import audit, workdir
+from datamerge.workdir import checkpoint, running, sealed
 
 
 @pytest.fixture(autouse=True)
@@ -172,7 +173,7 @@ def test_the_code_is_that_which_makes_what_is_kept(tmp_path):
     shutil.copytree(Path(dm.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
     first = workdir.code_of(package)
     assert first == workdir.code_of(Path(dm.__file__).parent)
-    with (package / "terminal.py").open("a") as file:
+    with (package / "compute" / "terminal.py").open("a") as file:
         file.write("# shown\n")
     assert workdir.code_of(package) == first
     with (package / "filters" / "length.py").open("a") as file:

@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import datamerge as dm
-from datamerge import checkpoint
 from datamerge.dedup.compared import digest
 from datamerge.dedup.compared.texts import has_text
+from datamerge.workdir import checkpoint
 
 MASK = 2**64 - 1
 

@@ -19,8 +19,9 @@ import pytest
 from processes import Process, a_cluster, small_disk
 
 import datamerge as dm
-from datamerge import cluster, recipe, running
-from datamerge.progress import Progress
+from datamerge import cluster, recipe
+from datamerge.compute.progress import Progress
+from datamerge.workdir import running
 
 SAMPLE = Path(dm.__file__).parent / "assets" / "sample"
 ROWS = 1000

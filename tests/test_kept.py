@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 import datamerge as dm
-from datamerge import bounds, running, workdir
+from datamerge import workdir
 from datamerge.dedup.cosine import vectors, written
 from datamerge.dedup.evidence import kept
+from datamerge.workdir import bounds, running
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datamerge import _memory
+from datamerge.compute import memory
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -35,17 +35,17 @@ def test_what_was_read_is_let_go(mapped):
     before = of_files()
     assert float(mapped[:, 0].sum()) > 0
     assert of_files() - before > 100 << 20
-    _memory.let_go(mapped)
+    memory.let_go(mapped)
     assert of_files() - before < 20 << 20
     assert mapped[777, 0] == 777  # it is read again
-    _memory.let_go(np.zeros(3))  # not mapped: nothing to let go
+    memory.let_go(np.zeros(3))  # not mapped: nothing to let go
 
 
 @linux
 def test_rows_in_any_places_are_read_and_not_mapped(mapped):
     rows = np.random.default_rng(0).permutation(len(mapped))[:4000]
     before = of_files()
-    picked = _memory.picked(mapped, rows)
+    picked = memory.picked(mapped, rows)
     assert picked[:, 0].astype(int).tolist() == rows.tolist()
     assert picked.shape == (4000, 128) and not picked[:, 1:].any()
     assert of_files() - before < 8 << 20
@@ -53,16 +53,16 @@ def test_rows_in_any_places_are_read_and_not_mapped(mapped):
 
 def test_rows_that_lie_together_are_not_far(mapped):
     rows = np.arange(50_000, 20_000, -1)
-    assert not _memory.is_far(mapped, rows) and _memory.is_far(mapped, rows * 5)
-    assert not _memory.is_far(np.asarray(mapped), rows * 5)  # no file is known
-    assert _memory.picked(mapped, rows)[:, 0].tolist() == rows.tolist()
-    assert _memory.picked(mapped, rows[:0]).shape == (0, 128)
+    assert not memory.is_far(mapped, rows) and memory.is_far(mapped, rows * 5)
+    assert not memory.is_far(np.asarray(mapped), rows * 5)  # no file is known
+    assert memory.picked(mapped, rows)[:, 0].tolist() == rows.tolist()
+    assert memory.picked(mapped, rows[:0]).shape == (0, 128)
 
 
 def test_runs_of_an_array(tmp_path):
     np.save(tmp_path / "numbers.npy", np.arange(1000, dtype=np.uint64))
     numbers = np.load(tmp_path / "numbers.npy", mmap_mode="r")
-    found, ends = _memory.runs(numbers, np.array([900, 3, 500]), np.array([2, 0, 3]))
+    found, ends = memory.runs(numbers, np.array([900, 3, 500]), np.array([2, 0, 3]))
     assert found.tolist() == [900, 901, 500, 501, 502] and ends.tolist() == [0, 2, 2, 5]
     with pytest.raises(OSError, match="too early"):
-        _memory.runs(numbers, np.array([999]), np.array([2]))
+        memory.runs(numbers, np.array([999]), np.array([2]))

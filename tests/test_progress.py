@@ -14,9 +14,10 @@ import pytest
 from frames import make_frame, on_dask
 from kernels import Kernel, errors, of
 
-from datamerge import compute, progress, terminal
+from datamerge import compute
+from datamerge.compute import progress, terminal
+from datamerge.compute.progress import STAGES, Progress, Stage
 from datamerge.explore.progress import MOST, Board, page, text
-from datamerge.progress import STAGES, Progress, Stage
 
 pytest_plugins = ["kernels"]
 

@@ -13,9 +13,9 @@ from distributed import Client
 from frames import make_frame
 
 import datamerge as dm
-from datamerge import _memory
+from datamerge.compute import memory
+from datamerge.compute.room import SHARE, room
 from datamerge.dedup.cosine import compare, products, vectors
-from datamerge.room import SHARE, room
 
 
 @pytest.fixture(autouse=True)
@@ -92,8 +92,8 @@ def test_the_same_evidence_in_any_room(finder, tmp_path: Path, monkeypatch):
     df = make_frame(texts)
     kept: list[dict[str, bytes]] = []
     removed: list[pd.DataFrame] = []
-    for size, close in (("50 B", 0), ("64MiB", _memory.CLOSE)):
-        monkeypatch.setattr(_memory, "CLOSE", close)
+    for size, close in (("50 B", 0), ("64MiB", memory.CLOSE)):
+        monkeypatch.setattr(memory, "CLOSE", close)
         work = str(tmp_path / size)
         with dask.config.set({"datamerge.workdir": work, "datamerge.room": size}):
             removed.append(FINDERS[finder](df).decisions())

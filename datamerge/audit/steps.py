@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..made_from import written_in
+from ..workdir.origins import written_in
 from .conservation import ConservationError
 
 

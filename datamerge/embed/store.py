@@ -20,8 +20,9 @@ import numpy as np
 import xxhash
 from dask.tokenize import tokenize
 
-from .. import intact, sealed, workdir
-from .._memory import let_go
+from .. import workdir
+from ..compute.memory import let_go
+from ..workdir import intact, sealed
 
 LAYOUT = 3
 # Another version of these may give other last bits.

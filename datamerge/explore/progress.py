@@ -8,8 +8,8 @@ from __future__ import annotations
 import time
 from functools import lru_cache
 
-from ..progress import STAGES, Progress, dashboard, duration, figures, name, patience
-from ..terminal import describe
+from ..compute.progress import STAGES, Progress, dashboard, duration, figures, name, patience
+from ..compute.terminal import describe
 from .cells import Cell, running_cell
 from .escape import Markup, short
 from .markup import joined, static, tag

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..room import room
+from ..compute.room import room
 from .batches import ROWS, batch_items
 from .decoded import decoded
 from .records import Broken, Item, shown

@@ -20,7 +20,7 @@ import xxhash
 
 from .._arrays import strings
 from ..audit import DETAIL, MALFORMED, REASON
-from ..sealed import room_for
+from ..workdir.sealed import room_for
 from .records import kept_table, native, sayable
 
 Format = Literal["parquet", "jsonl"]

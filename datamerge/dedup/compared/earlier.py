@@ -9,9 +9,9 @@ import fsspec
 import orjson
 import pandas as pd
 
-from ... import checkpoint
 from ..._arrays import string_column, strings
 from ...schema.ours import ORIGIN
+from ...workdir import checkpoint
 from .adapt import adapted
 
 

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from ... import checkpoint
 from ...compute import each, each_partition
 from ...text import readable
+from ...workdir import checkpoint
 from .adapt import Ids, adapted, id_array, readable_part
 from .digest import digests
 from .earlier import earlier_frames

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from ..._memory import is_far, picked
 from ...compute import each
+from ...compute.memory import is_far, picked
 from ..evidence.pairs import PAIR
 from .screen import Arithmetic, Screen, choose, make
 from .vectors import Vectors, measured, ordered

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from ..._memory import picked
 from ...compute import each
+from ...compute.memory import picked
 from ..evidence.pairs import PAIR, Dense
 from .compare import compare, prepare
 from .vectors import Vectors, measured, ordered

@@ -12,11 +12,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ... import audit, sealed
+from ... import audit
 from ..._arrays import strings
 from ...embed import Encoder
 from ...embed.store import Store, lacking
 from ...text import TextView, view
+from ...workdir import sealed
 from ..compared.adapt import Ids, id_array
 from ..compared.digest import digests
 from ..compared.rows import Compared

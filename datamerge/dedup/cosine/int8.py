@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..._memory import is_far, picked
+from ...compute.memory import is_far, picked
 
 CHUNK, ROWS, COLUMNS = 32, 6, 64
 # Where giving up is tried, in dimensions.

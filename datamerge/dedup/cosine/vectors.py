@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..._memory import let_go
-from ...room import room
+from ...compute.memory import let_go
+from ...compute.room import room
 
 # Blocks are whole numbers of these rows: a multiple of the compiled tile's 6 and of its 64.
 UNIT = 192

@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from ... import audit, checkpoint
+from ... import audit
+from ...workdir import checkpoint
 from ..compared.adapt import adapted
 from ..evidence.search import Layer
 from .by_hand import Fates

@@ -23,8 +23,9 @@ import pyarrow as pa
 import pyarrow.feather as feather
 import xxhash
 
-from ... import running, sealed, workdir
+from ... import workdir
 from ..._arrays import one_chunk
+from ...workdir import running, sealed
 from ..compared.adapt import Ids
 from ..compared.rows import Compared
 from . import graph, within

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ... import sealed
 from ...compute import each
+from ...workdir import sealed
 from ..evidence.pairs import Dense
 from . import stored
 

@@ -20,9 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from ..._memory import runs
 from ...compute import each
-from ...room import room
+from ...compute.memory import runs
+from ...compute.room import room
 from ..evidence.pairs import PAIR, Dense, gathered
 from . import groups, stored
 from .postings import POSTINGS, Lists, in_stripe, labels

@@ -141,8 +141,8 @@ def reporter() -> Reporter | None:
         return chosen or None
     if wanted is not None and not wanted:
         return None
+    from ..explore import progress as page
     from . import terminal
-    from .explore import progress as page
 
     return page.here() or terminal.here(asked=bool(wanted))
 
@@ -154,7 +154,7 @@ def patience() -> float:
 
 def dashboard() -> str | None:
     """The address of the dashboard, if a cluster works that has one."""
-    from .compute import client
+    from .stream import client
 
     running = client()
     if running is None:

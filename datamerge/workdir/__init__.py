@@ -23,8 +23,8 @@ import dask
 import numpy as np
 from dask.tokenize import tokenize
 
+from .._version import __version__
 from . import running, sealed
-from ._version import __version__
 from .bounds import Removed, size, within
 from .sealed import replacing
 
@@ -45,7 +45,10 @@ __all__ = [
 # What is kept; `clean` removes what is in these folders and nothing else.
 KINDS = ("elements", "frames", "embeddings", "pairs")
 # Rooms whose code has no say in what is kept.
-_SHOWING = ("cli.py", "cluster", "explore", "inspect.py", "migrate.py", "terminal.py", "upload.py")
+_SHOWING = (
+    "cli.py", "cluster", "compute/local.py", "compute/progress.py", "compute/stream.py",
+    "compute/terminal.py", "explore", "inspect.py", "migrate.py", "upload.py",
+)  # fmt: skip
 # Packages whose rules or tables have.
 _RULES = ("ftfy", "py3langid", "tokenizers")
 
@@ -96,7 +99,7 @@ def made_by() -> str:
     for name in _RULES:
         with suppress(PackageNotFoundError):
             digest.update(f" {name} {version_of(name)}".encode())
-    digest.update(code_of(Path(__file__).parent))
+    digest.update(code_of(Path(__file__).parents[1]))
     return digest.hexdigest()
 
 
@@ -105,7 +108,7 @@ def code_of(package: Path) -> bytes:
     digest = hashlib.sha256()
     for path in sorted(package.rglob("*.py")):
         place = path.relative_to(package)
-        if place.parts[0] not in _SHOWING:
+        if not any(map(place.is_relative_to, _SHOWING)):
             digest.update(f" {place.as_posix()} ".encode() + path.read_bytes())
     return digest.digest()
 

@@ -9,8 +9,9 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from . import sealed, workdir
-from .compute import each
+from .. import workdir
+from ..compute import each
+from . import sealed
 
 _BATCH = 256 << 20  # bytes that are worth a task
 

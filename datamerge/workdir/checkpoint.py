@@ -21,10 +21,11 @@ import pyarrow as pa
 import pyarrow.feather as feather
 from dask.tokenize import tokenize
 
-from . import audit, intact, sealed, workdir
-from ._arrays import MESSAGES, STRING
-from .compute import each_partition, graph_of, rows_by_source
-from .made_from import Origins
+from .. import audit, workdir
+from .._arrays import MESSAGES, STRING
+from ..compute import each_partition, graph_of, rows_by_source
+from . import intact, sealed
+from .origins import Origins
 
 # Names of files by the name of the frame: the same frame is kept, and looked up, several times.
 _known: dict[str, tuple[list[str], list[str]]] = {}

@@ -8,8 +8,8 @@ from __future__ import annotations
 import dask
 from dask.utils import parse_bytes
 
-from ._memory import this_worker
-from .compute import client
+from .memory import this_worker
+from .stream import client
 
 # The rest of a thread's memory holds the program, and what is on its way from task to task.
 SHARE = 1 / 8
@@ -36,7 +36,7 @@ def _of_a_thread() -> float:
     limits = [one["memory_limit"] / one["nthreads"] for one in workers if one["memory_limit"]]
     if limits:
         return min(limits)
-    from .cluster.limits import machine
+    from ..cluster.limits import machine
 
     found = machine()
     assert found.memory is not None and found.cores is not None
