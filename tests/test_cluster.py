@@ -297,6 +297,8 @@ def test_links_to_the_dashboard(monkeypatch):
     assert link({}, ours=True, listens="0.0.0.0:0") == dashboard.PLAIN
     assert link({}, ours=False, listens="") == dashboard.PLAIN
     assert "proxy/{host}:{port}/status" in link(hub, ours=False, listens="")
+    known = {**hub, "JUPYTERHUB_PUBLIC_URL": "https://hub.org/user/me/"}
+    assert link(known, ours=True, listens="") == "{JUPYTERHUB_PUBLIC_URL}proxy/{port}/status"
     own = "https://here/{port}"
     assert dashboard.template(own, hub, ours=True, listens="127.0.0.1:0") == own
     monkeypatch.setenv("JUPYTERHUB_SERVICE_PREFIX", "/user/me/")
@@ -304,3 +306,26 @@ def test_links_to_the_dashboard(monkeypatch):
         port = client.scheduler_info()["services"]["dashboard"]
         assert client.dashboard_link == f"/user/me/proxy/{port}/status"
         assert f"/user/me/proxy/{port}/status" in client._repr_html_()
+
+
+def test_who_sits_before_it_is_told_where_the_dashboard_is(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
+    with small(dashboard="127.0.0.1:0", processes=False) as client:
+        told = f"dashboard: http://127.0.0.1:{client.scheduler_info()['services']['dashboard']}"
+        assert capsys.readouterr().out.startswith(told)
+        # The cell runs again, and what it has shown before is gone.
+        assert small(dashboard="127.0.0.1:0", processes=False) is client
+        assert capsys.readouterr().out.startswith(told)
+    with small(processes=False) as client:
+        assert cluster.start() is client
+    assert capsys.readouterr().out == ""
+
+
+def test_a_script_without_the_guard_is_told_of_it(tmp_path):
+    script = tmp_path / "unguarded.py"
+    script.write_text(
+        "import datamerge as dm\ndm.cluster.start('local', workers=1, dashboard=None)\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120)
+    assert done.returncode != 0
+    assert "put what it does below a line that says: if __name__ == '__main__':" in done.stderr

@@ -118,7 +118,9 @@ def test_a_job_is_cut_up_into_processes():
 def test_arguments_for_a_queue(configured):
     found = keywords("slurm", cores=4, memory="8GiB", interface="lo", walltime="02:00:00")
     assert found["processes"] == 4 and found["walltime"] == "02:00:00"
-    assert found["worker_extra_args"] == ["--lifetime=6480s", "--lifetime-stagger=360s"]
+    assert found["worker_extra_args"] == [
+        "--dashboard-address=127.0.0.1:0", "--lifetime=6480s", "--lifetime-stagger=360s"
+    ]  # fmt: skip
     assert found["job_script_prologue"] == [f"export DATAMERGE_WORKDIR={configured / 'workdir'}"]
     assert found["scheduler_options"] == {
         "dashboard": True, "dashboard_address": "127.0.0.1:0", "interface": "lo"
@@ -143,7 +145,9 @@ def test_gpus_are_asked_for_in_each_queues_words():
     slurm = keywords("slurm", gpus=4, cores=8, memory="64GB", directives=["--exclusive"])
     assert slurm["job_extra_directives"] == ["--gres=gpu:4", "--exclusive"]
     assert slurm["worker_command"] == "dask_cuda.cli" and slurm["processes"] == 4
-    assert slurm["worker_extra_args"][:2] == ["--device-memory-limit", "0.5"]
+    assert slurm["worker_extra_args"][:3] == [
+        "--dashboard-address=127.0.0.1:0", "--device-memory-limit", "0.5"
+    ]  # fmt: skip
     lines = slurm["job_script_prologue"]
     assert "export DASK_DISTRIBUTED__WORKER__LIFETIME__DURATION=3240s" in lines
     assert keywords("lsf", gpus=2)["job_extra_directives"] == ['-gpu "num=2"']
@@ -163,6 +167,7 @@ def test_scripts_of_jobs(kind, configured):
     assert lines.index(f"export DATAMERGE_WORKDIR={configured / 'workdir'}") < lines.index(worker)
     marks = {"slurm": "#SBATCH -", "pbs": "#PBS -", "lsf": "#BSUB -", "sge": "#$ -"}
     asked = [line for line in lines if line.startswith(marks[kind])]
+    assert any(line.endswith((" -J datamerge", " -N datamerge")) for line in asked)
     assert any("long" in line for line in asked) and any("lab" in line for line in asked)
     gpu = keywords(kind, cores=2, memory="4GiB", gpus=2, interface="lo")
     text = jobqueue.script(kind, gpu)
@@ -187,6 +192,20 @@ def test_what_is_missing_is_told(configured, monkeypatch):
     with pytest.raises(ValueError, match="a folder with a space: /my logs"):
         cluster.plan(profile="small", log_directory="/my logs")
     assert cluster.plan(profile="small").kind == "slurm"
+
+
+def test_sge_is_told_how_to_ask_for_cores(monkeypatch):
+    monkeypatch.setattr(jobqueue.shutil, "which", lambda name: name)
+    monkeypatch.setattr(jobqueue, "find_spec", lambda name: object())
+
+    def plan(**given):
+        return cluster.plan("sge", interface="lo", **given).profile
+
+    with pytest.raises(ValueError, match=r"directives, such as \['-pe smp 4'\]"):
+        plan(cores=4, directives=["-l exclusive"])
+    assert plan(cores=4, directives=["-pe mpi 4"]).cores == 4
+    assert plan(cores=4, options={"resource_spec": "slots=4"}).cores == 4
+    assert plan(cores=1).cores == 1
 
 
 def test_what_is_given_counts_more_than_the_profile(configured, monkeypatch):

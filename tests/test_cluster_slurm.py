@@ -5,17 +5,22 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cloudpickle
 import dask
+import psutil
 import pytest
 import slurm
+import yaml
+from test_cluster import listening
 from test_cluster_workers import outputs
 
-from datamerge import cluster, compute
+from datamerge import cluster, compute, recipe
+from datamerge.cli import DEMO
 
 pytest.importorskip("dask_jobqueue", reason="dask-jobqueue is not installed")
 if slurm.missing():
@@ -99,6 +104,52 @@ def test_the_sample_gives_the_same_bytes_in_jobs(shared):
     assert outputs(shared / "queued") == outputs(shared / "alone")
 
 
+class Watched(threading.Thread):
+    """Looks at the queue while a block runs; ``most`` is how many jobs ran at a time."""
+
+    most = 0
+
+    def __enter__(self) -> Watched:
+        self.over = threading.Event()
+        self.start()
+        return self
+
+    def run(self) -> None:
+        while not self.over.wait(0.2):
+            self.most = max(self.most, len(jobs("RUNNING")))
+
+    def __exit__(self, *_: object) -> None:
+        self.over.set()
+        self.join()
+
+
+def test_the_sample_has_jobs_come_and_go_and_gives_the_same_bytes(shared):
+    checked = recipe.load(recipe_of_many_parts(shared))
+    with dask.config.set({"datamerge.workdir": str(shared / "work alone")}):
+        recipe.run(checked, shared / "alone")
+    # Seconds of work are to do what hours would.
+    with (
+        dask.config.set({"distributed.adaptive.target-duration": "500ms"}),
+        cluster.start("slurm", profile={**JOB, "jobs": [1, 2]}) as client,
+    ):
+        assert len(jobs()) == 1
+        with Watched() as queue:
+            recipe.run(checked, shared / "queued")
+        assert queue.most == 2
+        until(lambda: len(jobs()) == len(present(client)) == 1)
+    assert outputs(shared / "queued") == outputs(shared / "alone")
+
+
+def recipe_of_many_parts(folder: Path) -> Path:
+    """The sample's recipe, with each file cut into enough pieces for two workers to share."""
+    content = yaml.safe_load(DEMO.read_text().replace("${RECIPE_DIR}", str(DEMO.parent)))
+    for source in content["sources"]:
+        source["blocksize"] = "16KiB"
+    path = folder / "recipe.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
 def test_a_wrong_profile_stops_the_run_before_any_work(shared):
     done = subprocess.run(
         [sys.executable, "-m", "datamerge.cli", "demo", "--cluster", "slurm", "--profile", "huge"],
@@ -155,6 +206,16 @@ def test_connections_between_nodes_are_encrypted(shared):
     with cluster.start("slurm", profile=JOB, tls="temporary") as client:
         assert all(address.startswith("tls://") for address in present(client))
         assert client.submit(sum, [1, 2]).result() == 3
+        keys = list((shared / "work").glob(".dask-jobqueue.worker.key.*"))
+        assert [key.stat().st_mode & 0o77 for key in keys] == [0]
+    assert not list((shared / "work").glob(".dask-jobqueue.*"))  # they went with the cluster
+
+
+def test_workers_listen_where_they_are_told_alone(shared):
+    with cluster.start("slurm", profile=JOB) as client:
+        (pid,) = client.run(os.getpid).values()
+        worker = psutil.Process(pid)
+        assert listening(worker.parent()) == {"127.0.0.1"}  # the nanny, and its worker
 
 
 def test_a_work_directory_that_is_not_shared_is_found_out(shared):

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+LOOPBACK = "127.0.0.1"
 KEY = "distributed.dashboard.link"
 PLAIN = "{scheme}://{host}:{port}/status"
 # Our dashboards listen on loopback, also where the scheduler itself must be seen by other nodes.
-HERE = "{scheme}://127.0.0.1:{port}/status"
-HUB = "{JUPYTERHUB_SERVICE_PREFIX}proxy/{port}/status"
-HUB_ELSEWHERE = "{JUPYTERHUB_SERVICE_PREFIX}proxy/{host}:{port}/status"
+HERE = f"{{scheme}}://{LOOPBACK}:{{port}}/status"
+# A hub that knows under which address it is seen says so; else the link is a path on its pages.
+HUBS = ("JUPYTERHUB_PUBLIC_URL", "JUPYTERHUB_SERVICE_PREFIX")
+PROXY, PROXY_ELSEWHERE = "proxy/{port}/status", "proxy/{host}:{port}/status"
+OURS = (PLAIN, HERE, *(f"{{{hub}}}{end}" for hub in HUBS for end in (PROXY, PROXY_ELSEWHERE)))
 
 
 def template(current: str, environment: Mapping[str, str], *, ours: bool, listens: str) -> str:
@@ -20,11 +23,12 @@ def template(current: str, environment: Mapping[str, str], *, ours: bool, listen
     >>> template(PLAIN, hub, ours=True, listens="127.0.0.1:0")
     '{JUPYTERHUB_SERVICE_PREFIX}proxy/{port}/status'
     """
-    if current not in (PLAIN, HERE, HUB, HUB_ELSEWHERE):
+    if current not in OURS:
         return current
     if environment.get("JUPYTERHUB_SERVICE_PREFIX"):
-        return HUB if ours else HUB_ELSEWHERE
-    return HERE if ours and listens.startswith("127.0.0.1") else PLAIN
+        hub = next(name for name in HUBS if environment.get(name))
+        return f"{{{hub}}}{PROXY if ours else PROXY_ELSEWHERE}"
+    return HERE if ours and listens.startswith(LOOPBACK) else PLAIN
 
 
 def configure(*, ours: bool, listens: str | None) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from .. import workdir
 from . import cuda
+from .dashboard import LOOPBACK
 from .profiles import Profile, seconds
 
 CLASSES = {"slurm": "SLURM", "pbs": "PBS", "lsf": "LSF", "sge": "SGE"}
@@ -39,6 +40,16 @@ def require(profile: Profile) -> None:
         )
     if profile.interface is not None and profile.interface not in _interfaces():
         raise ValueError(f"interface={profile.interface!r}; there is {', '.join(_interfaces())}")
+    if kind == "sge" and profile.cores > 1 and not _asks_for_cores(profile):
+        raise ValueError(
+            f"'sge': how a job asks for {profile.cores} cores differs from site to site; say it in "
+            f"directives, such as ['-pe smp {profile.cores}']"
+        )
+
+
+def _asks_for_cores(profile: Profile) -> bool:
+    lines = [*profile.directives, *map(str, profile.options.values())]
+    return any("-pe " in line for line in lines) or "resource_spec" in profile.options
 
 
 def _interfaces() -> list[str]:
@@ -51,7 +62,7 @@ def keywords(profile: Profile, *, dashboard: str | None) -> dict[str, Any]:
     """Arguments of dask-jobqueue's classes for this profile."""
     scheduler: dict[str, Any] = {
         "dashboard": dashboard is not None,
-        "dashboard_address": dashboard or "127.0.0.1:0",
+        "dashboard_address": dashboard or f"{LOOPBACK}:0",
     }
     scheduler |= {"host": profile.host} if profile.host else {"interface": profile.interface}
     folder = str(workdir.root())
@@ -60,6 +71,7 @@ def keywords(profile: Profile, *, dashboard: str | None) -> dict[str, Any]:
         "cores": profile.cores,
         "memory": profile.memory,
         "processes": profile.processes,
+        "job_name": "datamerge",
         "queue": profile.queue,
         ACCOUNT[profile.kind]: profile.account,
         "walltime": _walltime(profile),
@@ -79,9 +91,12 @@ def keywords(profile: Profile, *, dashboard: str | None) -> dict[str, Any]:
 def _worker(profile: Profile, prologue: list[str]) -> dict[str, Any]:
     """The worker's command, and what the queue is to be asked for besides."""
     lifetime, stagger = lasting(seconds(profile.walltime))
+    # By themselves workers serve their pages to whoever can reach their node.
+    pages = f"--dashboard-address={LOOPBACK}:0"
     if not profile.gpus:
+        lasts = [f"--lifetime={lifetime}s", f"--lifetime-stagger={stagger}s"]
         return {
-            "worker_extra_args": [f"--lifetime={lifetime}s", f"--lifetime-stagger={stagger}s"],
+            "worker_extra_args": [pages, *lasts],
             "job_script_prologue": prologue,
             "job_extra_directives": list(profile.directives),
         }
@@ -89,7 +104,7 @@ def _worker(profile: Profile, prologue: list[str]) -> dict[str, Any]:
     ends = "export DASK_DISTRIBUTED__WORKER__LIFETIME__"
     found: dict[str, Any] = {
         "worker_command": "dask_cuda.cli",
-        "worker_extra_args": cuda.worker_arguments(),
+        "worker_extra_args": [pages, *cuda.worker_arguments()],
         "job_script_prologue": [
             f"{ends}DURATION={lifetime}s", f"{ends}STAGGER={stagger}s", *prologue
         ],

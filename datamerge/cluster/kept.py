@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -13,6 +14,9 @@ from distributed.core import Status
 from distributed.deploy.cluster import Cluster
 
 from .jobqueue import CLASSES
+
+# Where dask-jobqueue holds the files from which jobs read temporary certificates, until it ends.
+CERTIFICATES = ("_job_ca_file", "_job_cert", "_job_key")
 
 
 @cache
@@ -94,6 +98,14 @@ class _Kept:
                 if job.status == Status.failed:  # to be submitted again with the next change
                     del self.workers[name]
             raise
+
+    async def _close(self) -> None:
+        await super()._close()  # type: ignore[misc]
+        for name in CERTIFICATES:
+            file = self.__dict__.pop(name, None)
+            if file is not None:  # a temporary file: closing it removes it
+                with suppress(FileNotFoundError):
+                    file.close()
 
     def _names(self, job: Any) -> set[Any]:
         suffixes = self.worker_spec.get(job, {}).get("group", [""])

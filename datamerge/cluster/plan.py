@@ -8,10 +8,10 @@ from importlib.util import find_spec
 from typing import Any, Literal, get_args
 
 from . import cuda, gpus, jobqueue, limits, local, profiles, security
+from .dashboard import LOOPBACK
 
 Kind = Literal["auto", "local", "cuda", "slurm", "pbs", "lsf", "sge"]
 Workers = int | tuple[int, int] | None
-LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True)

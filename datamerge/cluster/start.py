@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -83,12 +84,37 @@ def start(
     """
     sizes = {"workers": workers, "threads": threads, "memory": memory}
     given = {"profile": profile, "address": address, **sizes, **options}
-    running = compute.client()
-    if running is not None and running.status == "running":
-        nothing = kind == "auto" and all(value is None for value in given.values())
-        if nothing or (address is not None and running.scheduler.address == address):
-            return running
-    return _launch(plan(kind, **given))
+    _refuse_workers()
+    client = _running(kind, given) or _launch(plan(kind, **given))
+    _show(client)
+    return client
+
+
+def _refuse_workers() -> None:
+    """A process that is being spawned imports its parent's script, and must not start others."""
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise RuntimeError(
+            "worker processes import the script that starts them; put what it does below a line "
+            "that says: if __name__ == '__main__':"
+        )
+
+
+def _running(kind: Kind, given: Mapping[str, Any]) -> Any:
+    """The client there is, if nothing else or its own scheduler is asked for."""
+    client = compute.client()
+    if client is None or client.status != "running":
+        return None
+    nothing = kind == "auto" and all(value is None for value in given.values())
+    address = given["address"]
+    wanted = nothing or (address is not None and client.scheduler.address == address)
+    return client if wanted else None
+
+
+def _show(client: Any) -> None:
+    """Tell where the dashboard is, if somebody is there to follow the link."""
+    ours = _started.plan if client is _started.client else None
+    if hasattr(sys, "ps1") and (ours is None or ours.dashboard) and client.dashboard_link:
+        print(f"dashboard: {client.dashboard_link}")
 
 
 def _launch(wanted: Plan) -> Any:
@@ -103,12 +129,9 @@ def _launch(wanted: Plan) -> Any:
 
 
 def _open(wanted: Plan) -> Any:
-    """Start or connect, and show where the dashboard is."""
+    """Start or connect; links lead to the dashboard."""
     dashboard.configure(ours=wanted.address is None, listens=wanted.dashboard)
-    client = _connect(wanted) if wanted.address else _start(wanted)
-    if hasattr(sys, "ps1") and wanted.dashboard:  # somebody is there to follow the link
-        print(f"dashboard: {client.dashboard_link}")
-    return client
+    return _connect(wanted) if wanted.address else _start(wanted)
 
 
 def _connect(wanted: Plan) -> Any:
