@@ -96,13 +96,16 @@ def test_what_is_wrong_with_a_profile_is_told(wrong, told):
 
 
 def test_the_profiles_of_the_docs_are_right():
-    page = (Path(__file__).parents[1] / "docs" / "scaling.md").read_text()
-    (text,) = [
-        block for block in page.split("```") if block.startswith("yaml") and "kind:" in block
+    page = (Path(__file__).parents[1] / "docs" / "slurm.md").read_text()
+    file, more = [
+        yaml.safe_load(block.removeprefix("yaml"))
+        for block in page.split("```")
+        if block.startswith("yaml")
     ]
-    content = yaml.safe_load(text.removeprefix("yaml"))["datamerge"]["cluster"]["profiles"]
+    content = {**file["datamerge"]["cluster"]["profiles"], **more}
     made = {name: profiles.make(profile, name) for name, profile in content.items()}
     assert made["cpu"].jobs == (1, 10) and made["gpu"].processes == 4
+    assert made["big"].directives == ("-pe smp 16", "-l h_vmem=4G")
 
 
 def test_a_job_is_cut_up_into_processes():
