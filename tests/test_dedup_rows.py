@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import datamerge as dm
-from datamerge.dedup.compared import ids, rows
+from datamerge.dedup.compared import ids, rows, worked
 from datamerge.dedup.compared.adapt import adapted, id_array
 from datamerge.dedup.compared.earlier import earlier_frames
 from datamerge.dedup.compared.texts import Extract, has_text
@@ -214,7 +214,7 @@ def test_large_frames_are_cut_and_give_the_same(monkeypatch):
     frame = pd.DataFrame({"text": [f"text {n}" for n in rng.integers(0, 300, 1000)]})
     whole = gone(dm.dedup.exact(frame))
     assert len(whole) > 600
-    monkeypatch.setattr(rows, "SHARE", 64)
+    monkeypatch.setattr(worked, "SHARE", 64)
     with dask.config.set({"datamerge.workdir": str(dask.config.get("datamerge.workdir")) + "2"}):
         assert gone(dm.dedup.exact(frame)) == whole
         with dask.config.set(scheduler="threads"):

@@ -33,6 +33,7 @@ from datamerge.dedup.wording import (
     minima,
     postings,
     prefixes,
+    probe,
     setjoin,
     signatures,
 )
@@ -662,7 +663,7 @@ def test_partitions_and_stripes_make_no_difference_to_groups(few_pairs, monkeypa
     pdf = frame(texts)
     dm.dedup.jaccard(pdf, threshold=0.8, text="text", ngram=1)._find()
     monkeypatch.setattr(postings, "LOOKUPS_A_STRIPE", 50)
-    monkeypatch.setattr(setjoin, "PAIRS_A_FILE", 20)
+    monkeypatch.setattr(probe, "PAIRS_A_WRITE", 20)
     monkeypatch.setattr(prefixes, "SLOTS_A_SHARE", 100)
     df = dd.from_pandas(pdf[::-1], npartitions=3, sort=False)
     dm.dedup.jaccard(df, threshold=0.8, text="text", ngram=1)._find()

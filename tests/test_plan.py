@@ -15,7 +15,7 @@ import datamerge as dm
 from datamerge.compute import graph_of, tasks_of_each, tasks_of_partitions
 from datamerge.dedup.cosine import clustered, compare, vectors
 from datamerge.dedup.cosine.vectors import Vectors
-from datamerge.dedup.wording import bandlists, postings, prefixes, setjoin
+from datamerge.dedup.wording import bandlists, postings, prefixes, probe
 from datamerge.write.parts import Target, WritePart
 
 ROWS, DIM = 10_000_000, 384
@@ -66,12 +66,12 @@ def test_joins_by_wording_of_ten_million_texts():
     looks = np.arange(ROWS + 1) * 40  # each looks up forty of its shingles, or bands
     stripes = list(postings.stripes(looks, postings.LOOKUPS_A_STRIPE))
     assert stripes[0][0] == 0 and stripes[-1][1] == ROWS
-    assert_small(tasks_of_each(setjoin.Probe("folder", 0.8, True, 1), stripes, "compare"))
+    assert_small(tasks_of_each(probe.Probe("folder", 0.8, True, 1), stripes, "compare"))
     cuts = list(postings.stripes(np.arange(ROWS + 1) * 200, prefixes.SHINGLES_A_STRIPE))
     assert_small(tasks_of_each(prefixes.Prefixes("folder"), cuts, "prefix"))
     lists = bandlists.shares(ROWS, 42)
     assert [band for share in lists for band in range(*share)] == list(range(42))
-    assert_small(tasks_of_each(bandlists.BandLists("folder", tuple(range(1280))), lists, "lists"))
+    assert_small(tasks_of_each(bandlists.BandLists("folder"), lists, "lists"))
 
 
 @pytest.fixture

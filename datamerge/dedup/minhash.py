@@ -111,7 +111,7 @@ class MinHash(SetFinder):
 
     def lists(self, sets: Distinct) -> Lists:
         """The sets that agree in a band."""
-        return bandlists.lists(sets.join.folder, sets.parts, sets.rows, self.bands.bands)
+        return bandlists.lists(sets.join.folder, sets.rows, self.bands.bands)
 
     def arguments(self, threshold: float) -> dict[str, Any]:
         """What the step was called with."""

@@ -18,7 +18,7 @@ from .compared.rows import extract
 from .cosine.clustered import Nearest, nearest
 from .cosine.dense import search
 from .cosine.embedded import Embed, matrix
-from .cosine.written import PARTS
+from .cosine.written import KEPT
 from .duplicates import Duplicates
 from .evidence.pairs import Pairs
 
@@ -112,9 +112,7 @@ class Semantic:
     def find(self, df: Any, folder: Path, against: Any = None) -> Any:
         """Embed every distinct text once, compare all with all, and keep the pairs."""
         store = Store.of(self.encoder)
-        # Clusters may come out otherwise the next time: their parts are not to be mixed.
-        keep = PARTS if self.nearby is None else None
-        with evidence.scratch(folder.with_name(f"{folder.name}.cosine"), keep) as place:
+        with evidence.scratch(folder.with_name(f"{folder.name}.cosine"), *KEPT) as place:
             vectors = None
             while vectors is None:
                 work = Embed(self.text, self.encoder, store, store.listed(place))

@@ -1,7 +1,7 @@
 """A costly lazy frame written down once, so that what comes after need not compute it again.
 
 Each partition is one file in the work directory, named by what it is made from (see
-:mod:`.made_from`), with the rows of each source noted at its end. A killed run goes on with the
+:mod:`.origins`), with the rows of each source noted at its end. A killed run goes on with the
 partitions that are missing; so does a run with one more source, whose other partitions are the
 same.
 """
@@ -78,9 +78,9 @@ def keep(df: dd.DataFrame) -> dd.DataFrame:
     parts, leaves = _names(df)
     kept = [_part(folder, name) for name in parts]
     counted = [_rows(folder, name) for name in leaves]
-    lacking, uncounted = _missing(kept), _missing(counted)
+    lacking, uncounted = missing(kept), missing(counted)
     if lacking or uncounted:
-        work = _Keep(str(folder), _listed(folder, df._name, parts))
+        work = _Keep(str(folder), listed(folder, parts))
         for kind, number, result in each_partition(
             df, work, stage="prepare", partitions=lacking, leaves=uncounted
         ):
@@ -95,6 +95,11 @@ def keep(df: dd.DataFrame) -> dd.DataFrame:
         meta=df._meta,
         label="kept",
     )
+
+
+def names(df: dd.DataFrame) -> list[str]:
+    """Of each partition what tells it from others: what it is made from, and by which code."""
+    return _names(df)[0]
 
 
 def _names(df: dd.DataFrame) -> tuple[list[str], list[str]]:
@@ -136,16 +141,22 @@ class _Keep:
 
     def __call__(self, part: pd.DataFrame, number: int) -> dict[str, int]:
         table = pa.Table.from_pandas(part, preserve_index=False)
-        counts, path = rows_by_source(part), _part(Path(self.folder), _read(self.names)[number])
+        counts, path = rows_by_source(part), _part(Path(self.folder), named(self.names, number))
         with sealed.sealing(path, counts) as temporary:
             feather.write_feather(table, temporary, compression="lz4")
         return counts
 
 
-def _listed(folder: Path, frame: str, names: list[str]) -> str:
-    path = folder / f"{tokenize(frame, names)}.names"
+def listed(folder: Path, names: list[str]) -> str:
+    """Keep the names of partitions for tasks; where."""
+    path = folder / f"{tokenize(names)}.names"
     sealed.save(path, note=names)
     return str(path)
+
+
+def named(path: str, number: int) -> str:
+    """What a partition is called, by what :func:`listed` has kept."""
+    return _read(path)[number]
 
 
 @lru_cache(maxsize=4)
@@ -162,7 +173,7 @@ def _rows(folder: Path, name: str) -> Path:
     return folder / f"{name}.rows"
 
 
-def _missing(paths: Sequence[Path]) -> list[int]:
+def missing(paths: Sequence[Path]) -> list[int]:
     """The numbers of files that are not there, or damaged; each file once."""
     numbers = {path: number for number, path in reversed(list(enumerate(paths)))}
     whole = intact.whole_of(numbers)

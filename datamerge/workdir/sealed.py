@@ -13,7 +13,7 @@ import os
 import shutil
 import struct
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -114,10 +114,34 @@ def sealing(path: Path, note: Any = None) -> Iterator[Path]:
             _seal(file, orjson.dumps(note))
 
 
+@contextmanager
+def writing(path: Path, note: Any = None) -> Iterator[Callable[[Any], None]]:
+    """Add buffers to a file that appears, sealed, when the block ends well.
+
+    They are hashed on their way to the disk: nothing is read again for that. The note is what it
+    is at the end.
+    """
+    digest, length = xxhash.xxh3_64(), 0
+    with replacing(path) as temporary, temporary.open("wb") as file:
+
+        def add(buffer: Any) -> None:
+            nonlocal length
+            array = isinstance(buffer, np.ndarray)
+            view = buffer.reshape(-1).view(np.uint8) if array else memoryview(buffer)
+            digest.update(view)
+            file.write(view)
+            length += len(view)
+
+        yield add
+        told = orjson.dumps(note)
+        digest.update(told)
+        file.write(told + _END.pack(length, len(told), digest.intdigest(), _MARK))
+
+
 def save(path: Path, *, note: Any) -> None:
     """A sealed file that holds nothing but its note."""
-    with sealing(path, note) as temporary:
-        temporary.touch()
+    with writing(path, note):
+        pass
 
 
 def _seal(file: BinaryIO, note: bytes) -> None:
@@ -188,6 +212,18 @@ def note(path: Path) -> Any:
     except (OSError, orjson.JSONDecodeError) as error:
         raise damaged(path, error) from error
     raise damaged(path)
+
+
+def chunks(path: Path, start: int, size: int) -> Iterator[bytes]:
+    """A part of a file, some of it at a time, and nothing mapped."""
+    with path.open("rb") as file:
+        file.seek(start)
+        while size:
+            chunk = file.read(min(size, _CHUNK))
+            if not chunk:
+                raise damaged(path)
+            size -= len(chunk)
+            yield chunk
 
 
 def content(path: Path) -> pa.Buffer:

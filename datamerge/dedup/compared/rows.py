@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
-from ...compute import each, each_partition
 from ...text import readable
-from ...workdir import checkpoint
-from .adapt import Ids, adapted, id_array, readable_part
+from .adapt import Ids
 from .digest import digests
 from .earlier import earlier_frames
 from .ids import natural_order
-
-SHARE = 100_000  # rows of a pandas frame that are worked on at once
+from .worked import Work, worked
 
 
 @dataclass(frozen=True)
@@ -40,6 +36,7 @@ class Compared:
     old: np.ndarray
     alive: dict[str, int]
     notes: tuple[Any, ...] = ()  # what the work had to tell of each partition of the frame
+    parts: tuple[Path, ...] = ()  # where the arrays of partitions are, by number
 
     def __len__(self) -> int:
         return len(self.id)
@@ -71,24 +68,24 @@ def by_part(part: np.ndarray) -> dict[int, np.ndarray]:
     return {int(part[run[0]]): run for run in runs}
 
 
-Work = Callable[[pd.DataFrame, int], dict[str, Any]]
-
-
-def extract(df: Any, work: Work, *, stage: str, against: Any = None) -> tuple[Any, Compared]:
+def extract(
+    df: Any, work: Work, *, stage: str, against: Any = None, scratch: Path | None = None
+) -> tuple[Any, Compared]:
     """Do the work on every partition; returns the frame it was done on, and the rows in order.
 
-    A Dask frame is written down first (see :mod:`datamerge.checkpoint`), since what follows
-    would compute it again. Partitions of ``against``, a frame, the folder of an output or a
-    list of those, are numbered after those of the frame.
-    A large pandas frame is worked on in shares.
+    A Dask frame is written down first (see :mod:`datamerge.workdir.checkpoint`), since what
+    follows would compute it again; so is what the work gives (see :mod:`.kept`). Partitions of
+    ``against``, a frame, the folder of an output or a list of those, are numbered after those of
+    the frame. A large pandas frame is worked on in shares, whose arrays go to ``scratch``.
     """
     warming = _warming()
-    kept, new = _worked(df, work, stage, 0)
+    kept, new = worked(df, work, stage=stage, first=0, scratch=scratch)
     old: list[dict[str, Any]] = []
     for frame in earlier_frames(against):
         if (text := getattr(work, "text", None)) is not None:
             readable(text, frame.columns)
-        old += _worked(frame, work, stage, len(new) + len(old))[1]
+        first = len(new) + len(old)
+        old += worked(frame, work, stage=stage, first=first, scratch=scratch)[1]
     warming.join()
     return kept, _joined(new, old)
 
@@ -99,47 +96,6 @@ def _warming() -> threading.Thread:
     thread = threading.Thread(target=digests, args=(one, "loose"), daemon=True)
     thread.start()
     return thread
-
-
-def _worked(df: Any, work: Work, stage: str, first: int) -> tuple[Any, list[dict[str, Any]]]:
-    df = adapted(df)
-    if not isinstance(df, pd.DataFrame):
-        df = checkpoint.keep(df)
-    return df, each_result(df, _Numbered(work, first), stage=stage)
-
-
-def each_result(df: Any, work: Callable[[pd.DataFrame, int], Any], *, stage: str) -> list[Any]:
-    """The work's result for each partition; of a pandas frame for each share, in threads."""
-    if isinstance(df, pd.DataFrame):
-        return _in_hand(df, work, stage)
-    done = each_partition(checkpoint.keep(df), work, stage=stage)
-    found = {number: result for _, number, result in done}
-    return [found[number] for number in sorted(found)]
-
-
-def _in_hand(df: pd.DataFrame, work: Callable[[pd.DataFrame, int], Any], stage: str) -> list[Any]:
-    id_array(df["id"])  # an error tells the row of the frame
-    shares = [df.iloc[start : start + SHARE] for start in range(0, max(len(df), 1), SHARE)]
-    numbers = range(len(shares))
-    return each(
-        lambda number: work(shares[number], number),
-        numbers,
-        stage=stage,
-        rows=lambda number: len(shares[number]),
-        here=True,
-    )
-
-
-@dataclass(frozen=True)
-class _Numbered:
-    work: Work
-    first: int
-    where: str = " of partition {number}"
-
-    def __call__(self, part: pd.DataFrame, number: int) -> dict[str, Any]:
-        kind = id_array(part["id"], self.where.format(number=number)).type
-        result = self.work(readable_part(part), self.first + number)
-        return {**result, "id": result["id"].cast(kind)}
 
 
 def _joined(new: list[dict[str, Any]], before: list[dict[str, Any]]) -> Compared:
@@ -173,6 +129,7 @@ def _joined(new: list[dict[str, Any]], before: list[dict[str, Any]]) -> Compared
         np.arange(len(ids)) < known,
         dict(sorted(alive.items())),
         tuple(result["note"] for result in results if "note" in result),
+        tuple(result["path"] for result in new + before if "path" in result),
     )
 
 

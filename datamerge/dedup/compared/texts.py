@@ -32,13 +32,12 @@ class Extract:
         alive = chosen(alive, part[audit.REASON].isna().to_numpy(dtype=bool))
         plain = view(alive, self.text)
         present = has_text(plain)  # what is chosen of results need not be copied of texts
-        mask, rows = pa.array(present), int(present.sum())
+        mask = pa.array(present)
         return {
             "id": id_array(alive["id"]).filter(mask),
             "source": strings(alive["source"]).filter(mask),
             "chars": pc.utf8_length(plain).fill_null(0).to_numpy()[present],
             "digest": self._digests(alive, plain)[present],
-            "place": np.column_stack([np.full(rows, number), np.arange(rows)]),
             "alive": {str(k): int(n) for k, n in alive["source"].value_counts().items()},
         }
 

@@ -7,7 +7,7 @@ that share none. How many: some rows are compared with all others, and their pai
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ...compute import each
+from ...workdir import arrays
 from ..evidence.pairs import PAIR
 from .compare import MOST_TASKS, arithmetic_for, square
 from .int8 import Turn, unit_rows
@@ -75,17 +76,22 @@ class Clusters:
 
     @classmethod
     def of(cls, vectors: Vectors, clusters: int | None, probes: int) -> Clusters:
-        """Find the centres, and let every row join its nearest."""
+        """Find the centres, and let every row join its nearest.
+
+        What of this is there stays: it might come out otherwise in its last bits. Pairs go by the
+        rows of clusters, and are others where these are.
+        """
         folder = Path(vectors.folder)
         clusters = min(clusters or count_for(vectors.rows), vectors.rows)
         probes = min(probes, clusters)
-        turn = Turn.of(vectors.values, vectors.column("norms"), vectors.floor)
-        basis = np.ascontiguousarray(turn.basis[:, :_DIMS])
-        np.savez(folder / "centres.npz", basis=basis, centres=_centres(vectors, basis, clusters))
-        work = Join(vectors, probes)
+        centres = folder / f"centres-{vectors.key}-{clusters}"
+        arrays.once(centres, lambda: _found(vectors, clusters))
+        work = Join(vectors, str(centres), arrays.told(arrays.load(centres, "centres")), probes)
         starts = range(0, vectors.rows, _ROWS)
-        joined = each(work, starts, stage="cluster", rows=work.count)
+        each(work, starts, stage="cluster", rows=work.count)
+        joined = [arrays.load(work.path(start), "nearest") for start in starts]
         nearest = np.sort(np.concatenate(joined), axis=1)
+        vectors = replace(vectors, key=f"{vectors.key}-{arrays.told(nearest)}")
         np.save(folder / "nearest.npy", nearest)
         order = np.argsort(nearest.ravel(), kind="stable")
         np.save(folder / "joined.npy", (order // probes).astype(np.int32))
@@ -119,6 +125,12 @@ def shares(sizes: np.ndarray) -> list[tuple[int, int]]:
     return list(pairwise(np.unique([0, *(cuts + 1).tolist(), len(sizes)]).tolist()))
 
 
+def _found(vectors: Vectors, clusters: int) -> dict[str, np.ndarray]:
+    turn = Turn.of(vectors.values, vectors.column("norms"), vectors.floor)
+    basis = np.ascontiguousarray(turn.basis[:, :_DIMS])
+    return {"basis": basis, "centres": _centres(vectors, basis, clusters)}
+
+
 def _centres(vectors: Vectors, basis: np.ndarray, clusters: int) -> np.ndarray:
     """Unit centres, ``[clusters, dims]`` float32."""
     most = min(vectors.rows, max(clusters, min(_SAMPLE_PER_CLUSTER * clusters, _MOST_SAMPLE)))
@@ -146,18 +158,26 @@ class Join:
     """Task: the nearest clusters of some rows, ``[rows, probes]`` int32."""
 
     vectors: Vectors
+    centres: str
+    key: str  # tells these centres from others
     probes: int
 
     def count(self, start: int) -> int:
         """How many rows these are."""
         return min(self.vectors.rows - start, _ROWS)
 
-    def __call__(self, start: int) -> np.ndarray:
-        """From row ``start`` on."""
+    def path(self, start: int) -> Path:
+        """Where those from row ``start`` on are."""
+        return Path(self.vectors.folder) / f"nearest-{self.key}-{self.probes}-{start:010d}"
+
+    def __call__(self, start: int) -> None:
+        """Write them to a file, if it is not there."""
+        arrays.once(self.path(start), lambda: {"nearest": self._nearest(start)})
+
+    def _nearest(self, start: int) -> np.ndarray:
         from ._screen_kernels import highest
 
-        with np.load(Path(self.vectors.folder) / "centres.npz") as held:
-            basis, centres = held["basis"], held["centres"]
+        basis, centres = (arrays.load(Path(self.centres), name) for name in ("basis", "centres"))
         stop = start + self.count(start)
         nearest = np.empty((stop - start, self.probes), np.int32)
         for a in range(start, stop, 2048):

@@ -35,6 +35,8 @@ class Embed:
     store: Store
     listed: str  # which texts have one
 
+    keeps = False  # what is kept are vectors
+
     def __call__(self, part: pd.DataFrame, number: int) -> dict[str, Any]:
         alive = chosen(part, part[audit.REASON].isna().to_numpy(dtype=bool))
         texts = view(alive, self.text)
@@ -46,7 +48,6 @@ class Embed:
             "source": strings(rows["source"]),
             "chars": pc.utf8_length(texts).to_numpy(),
             "digest": digest,
-            "place": np.column_stack([np.full(len(rows), number), np.arange(len(rows))]),
             "alive": {str(k): int(n) for k, n in alive["source"].value_counts().items()},
             "note": self._embed(texts, ids, digest),
         }

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...compute.memory import let_go
 from ...compute.room import room
+from ...workdir import arrays
 
 # Blocks are whole numbers of these rows: a multiple of the compiled tile's 6 and of its 64.
 UNIT = 192
@@ -36,6 +37,7 @@ class Vectors:
     grouped: bool
     size: int  # of a block, in rows
     room: int = 1 << 27  # bytes that a task may take for what it compares
+    key: str = ""  # tells the blocks from those of other rows, or of another size
 
     @property
     def blocks(self) -> int:
@@ -108,7 +110,9 @@ def ordered(
         np.save(folder / f"{name}.npy", values)
     grouped, some = bool((group >= 0).any()), room()
     size = block_rows(rows, np.load(matrix, mmap_mode="r").shape[1], some)
-    return Vectors(matrix, str(folder), rows, float(floor), int(old.sum()), grouped, size, some)
+    key = arrays.told(norms, order, group, np.array([size, old.sum()]))
+    first_new = int(old.sum())
+    return Vectors(matrix, str(folder), rows, float(floor), first_new, grouped, size, some, key)
 
 
 def block_rows(rows: int, dim: int, room: int) -> int:

@@ -8,12 +8,13 @@ from typing import Protocol
 
 import numpy as np
 
-from ... import workdir
 from ...compute import each
-from ..evidence.pairs import PAIR, gathered
+from ...workdir import sealed
+from ..evidence.pairs import found_in, gathered, writing
 from .vectors import Vectors
 
-PARTS = "*.pairs"
+# What tasks have made stays when a run is killed, for the next one.
+KEPT = ("*.pairs", "centres-*", "nearest-*")
 
 
 class Search(Protocol):
@@ -38,37 +39,28 @@ def gather(work: Search, shares: list[tuple[int, int]]) -> np.ndarray:
     found = sum(each(work, shares, stage="compare"))
     if work.most is not None and found > work.most:
         raise too_many(found, work.vectors.floor)
-    parts = [folder / _part(share) for share in shares]
-    pairs = gathered(parts, folder / "found.npy")
-    for path in parts:
-        path.unlink()
-    return pairs
+    # They stay until the evidence is saved: a run may be killed before.
+    return gathered([part(work.vectors, share) for share in shares], folder / "found.npy")
 
 
 def write_pairs(work: Search, some: tuple[int, int]) -> int:
     """Write the pairs of a share to a file, if it is not there; returns how many there are."""
     found = 0
-    target = Path(work.vectors.folder) / _part(some)
-    if target.exists():  # by a worker that has died, or a run that was killed
-        return len(np.load(target, mmap_mode="r"))
-    head = {"descr": np.lib.format.dtype_to_descr(PAIR), "fortran_order": False}
-    with workdir.replacing(target) as temporary, temporary.open("wb") as file:
-        # How many there are is known at the end: the header has room for any number.
-        np.lib.format.write_array_header_1_0(file, head | {"shape": (2**62,)})
-        length = file.tell()
+    target = part(work.vectors, some)
+    if sealed.is_whole(target):  # by a worker that has died, or a run that was killed
+        return found_in(target)
+    with writing(target) as add:
         for pairs in work.pairs(some):
             found += len(pairs)
-            pairs.tofile(file)
+            add(pairs)
             if work.most is not None and found > work.most:
                 raise too_many(found, work.vectors.floor)
-        file.seek(0)
-        np.lib.format.write_array_header_1_0(file, head | {"shape": (found,)})
-        assert file.tell() == length
     return found
 
 
-def _part(share: tuple[int, int]) -> str:
-    return f"{share[0]:010d}-{share[1]:010d}.pairs"
+def part(vectors: Vectors, share: tuple[int, int]) -> Path:
+    """Where the pairs of a share are: a share of other blocks, or clusters, is another one."""
+    return Path(vectors.folder) / f"{vectors.key}-{share[0]:010d}-{share[1]:010d}.pairs"
 
 
 def too_many(found: float, floor: float) -> ValueError:

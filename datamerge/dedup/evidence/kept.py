@@ -124,15 +124,15 @@ _open: set[Path] = set()
 
 
 @contextmanager
-def scratch(folder: Path, keep: str | None = None) -> Iterator[Path]:
+def scratch(folder: Path, *keep: str) -> Iterator[Path]:
     """A folder of this run's own, gone when the block ends well.
 
-    Files that match ``keep`` are results that stay when it does not; the next run for the same
-    goes on with them.
+    Files that match one of ``keep`` are results that stay when it does not; the next run for the
+    same goes on with them.
     """
     base = workdir.root()
-    own = folder.with_name(f".{folder.name}.{running.ours(base)}.{uuid.uuid4().hex}.tmp")
-    for left in folder.parent.glob(f".{folder.name}.*.tmp"):
+    own = folder.with_name(f".{folder.name}.{running.ours(base)}.{uuid.uuid4().hex}.begun")
+    for left in folder.parent.glob(f".{folder.name}.*.begun"):
         if left not in _open and not running.is_alive(base, left.name.split(".")[-3]):
             with suppress(OSError):  # another run was quicker
                 left.rename(own) if keep and not own.exists() else shutil.rmtree(left)
@@ -143,16 +143,20 @@ def scratch(folder: Path, keep: str | None = None) -> Iterator[Path]:
         with sealed.room_for(own):
             yield own
         shutil.rmtree(own, ignore_errors=True)
+    except ValueError:  # what was asked for can't be done: the next run would come to the same
+        keep = ()
+        raise
     finally:
         _open.discard(own)
         _clear(own, keep)
 
 
-def _clear(folder: Path, keep: str | None) -> None:
-    if keep is None:
-        shutil.rmtree(folder, ignore_errors=True)
-    for path in folder.glob("*"):
-        if not path.match(keep or ""):
+def _clear(folder: Path, keep: tuple[str, ...]) -> None:
+    for path in [*sorted(folder.rglob("*"), reverse=True), folder]:  # what is inside comes first
+        if path.is_dir():
+            with suppress(OSError):  # it holds something that stays
+                path.rmdir()
+        elif not any(map(path.match, keep)):
             path.unlink(missing_ok=True)
 
 

@@ -7,12 +7,15 @@ when somebody asks (see :class:`Dense`), so that no decision depends on what was
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+
+from ...workdir import sealed
 
 PAIR = np.dtype([("left", np.int32), ("right", np.int32), ("score", np.float64)])
 Measure = Literal["cosine", "jaccard"]
@@ -52,13 +55,30 @@ class Pairs:
         return cls(np.zeros(0, np.int64), np.zeros(0, PAIR))
 
 
+@contextmanager
+def writing(path: Path) -> Iterator[Callable[[np.ndarray], None]]:
+    """Add pairs to a file, some at a time; it is there, sealed, when the block has ended well."""
+    note = {"pairs": 0}
+    with sealed.writing(path, note) as write:
+
+        def add(pairs: np.ndarray) -> None:
+            write(np.ascontiguousarray(pairs))
+            note["pairs"] += len(pairs)
+
+        yield add
+
+
+def found_in(path: Path) -> int:
+    """How many pairs were written to a file."""
+    return int(sealed.note(path)["pairs"])
+
+
 def gathered(paths: Sequence[Path], target: Path) -> np.ndarray:
-    """The records of these files, one after another, in one file that is mapped from disk."""
-    parts = [np.load(path, mmap_mode="r") for path in paths]
+    """The pairs of these files, one after another, in one file that is mapped from disk."""
+    counts = [found_in(path) for path in paths]
     about = {"descr": np.lib.format.dtype_to_descr(PAIR), "fortran_order": False}
     with target.open("wb") as file:
-        shape = {"shape": (sum(len(part) for part in parts),)}
-        np.lib.format.write_array_header_1_0(file, about | shape)
-        for part in parts:
-            np.asarray(part).tofile(file)
+        np.lib.format.write_array_header_1_0(file, about | {"shape": (sum(counts),)})
+        for path, count in zip(paths, counts, strict=True):
+            file.writelines(sealed.chunks(path, 0, count * PAIR.itemsize))
     return np.load(target, mmap_mode="r")

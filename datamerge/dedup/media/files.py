@@ -78,6 +78,11 @@ class Opener:
     remote: bool = False
     options: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether media may lie where only reading them tells that they have changed."""
+        return self.remote or "://" in (self.root or "")
+
     def open(self, reference: Reference) -> BinaryIO:
         """The bytes, as a file; raises Refused, or what a file system raises."""
         if isinstance(reference, bytes):

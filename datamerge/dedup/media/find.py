@@ -15,7 +15,8 @@ from ...text import TextView, readable
 from .. import evidence
 from ..compared.adapt import adapted
 from ..compared.earlier import earlier_frames
-from ..compared.rows import each_result, extract
+from ..compared.rows import extract
+from ..compared.worked import each_result
 from ..duplicates import Duplicates
 from ..evidence.pairs import Pairs
 from .files import Opener

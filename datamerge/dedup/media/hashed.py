@@ -62,6 +62,15 @@ class ExtractMedia:
     pixels: bool
     beside: TextView | None
 
+    @property
+    def keeps(self) -> bool:
+        """Whether it can be told that what was read is as it was."""
+        return not self.opener.is_remote
+
+    def state(self, part: pd.DataFrame) -> str:
+        """Sizes and times of the files of live rows."""
+        return str(StampMedia(self.columns, self.opener)(part, 0))
+
     def __call__(self, part: pd.DataFrame, number: int) -> dict[str, Any]:
         alive = chosen(part, part[audit.REASON].isna().to_numpy(dtype=bool))
         reader = Reader(self.opener, self.pixels)
@@ -75,7 +84,6 @@ class ExtractMedia:
             "source": strings(rows["source"]),
             "chars": self._chars(rows),
             "digest": self._with_text(rows, digest),
-            "place": np.column_stack([np.full(len(rows), number), np.arange(len(rows))]),
             "alive": {str(k): int(n) for k, n in alive["source"].value_counts().items()},
             "note": reader.note(),
         }

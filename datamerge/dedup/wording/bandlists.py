@@ -2,36 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ...compute import each
+from ...workdir import arrays
 from . import stored
-from .postings import Lists
+from .postings import Lists, Shared
 
 SIGNATURES_A_SHARE = 1_000_000
 
 
-def lists(folder: Path, parts: Sequence[int], rows: np.ndarray, bands: int) -> Lists:
+def lists(folder: Path, rows: np.ndarray, bands: int) -> Lists:
     """The sets that agree in a band; ``rows`` says which of the partitions' rows a set is."""
     stored.save(folder, set_rows=rows)
-    some, work = shares(len(rows), bands), BandLists(str(folder), tuple(parts))
-    each(work, some, stage="lists")
-    found = Lists(folder, [first for first, _ in some], np.full(len(rows), bands, np.int64), False)
+    some = shares(len(rows), bands)
+    each(BandLists(str(folder)), some, stage="lists")
+    found = Lists(folder, [_name(one) for one in some], np.full(len(rows), bands, np.int64), False)
     _once(found)
     return found
 
 
+def _name(bands: tuple[int, int]) -> str:
+    return f"{bands[0]:05d}-{bands[1]:05d}"
+
+
 def _once(lists: Lists) -> None:
-    """Leave out lists of the same sets as another: who agrees in one band need not in more."""
+    """Leave out lists of the same sets as another: who agrees in one band need not in more.
+
+    What is left comes out the same where a run before has left some out already.
+    """
     told = [_told(rows, ends) for rows, _, ends in map(lists.share, lists.shares)]
     keep = np.zeros(sum(map(len, told)), bool)
     keep[np.unique(np.concatenate(told), return_index=True)[1]] = True
     for share, some in zip(lists.shares, told, strict=True):
         kept, keep = keep[: len(some)], keep[len(some) :]
+        if kept.all():
+            continue
         rows, places, ends = lists.share(share)
         lengths = np.diff(ends, prepend=0)
         entries = np.repeat(kept, lengths)
@@ -64,23 +73,25 @@ class BandLists:
     """The lists of some bands: hashes of 32 bits tell places apart well enough for candidates."""
 
     folder: str
-    parts: tuple[int, ...]
 
     def __call__(self, bands: tuple[int, int]) -> None:
-        """Write them to files."""
-        names = [stored.of_partition(part, "bands") for part in self.parts]
+        """Write them to a file."""
+        Lists.once(self.folder, _name(bands), lambda: self._found(bands))
+
+    def _found(self, bands: tuple[int, int]) -> Shared:
+        paths = stored.parts(self.folder)
         chosen = stored.load(self.folder, "set_rows")
         rows, places, ends, filled = [], [], [], 0
         for band in range(*bands):
             # Mapped one at a time: what was read counts as memory until it is let go.
-            parts = [np.array(stored.load(self.folder, name)[band]) for name in names]
+            parts = [np.array(arrays.load(path, "bands")[band]) for path in paths]
             hashes = np.concatenate([np.empty(0, np.uint32), *parts])
             found, last = agreeing(hashes[chosen])
             rows.append(found)
             places.append(np.full(len(found), band, np.int32))
             ends.append(last + 1 + filled)
             filled += len(found)
-        Lists.write(self.folder, bands[0], *map(np.concatenate, (rows, places, ends)))
+        return np.concatenate(rows), np.concatenate(places), np.concatenate(ends)
 
 
 def agreeing(hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

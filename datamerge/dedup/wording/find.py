@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 
 from ..._version import __version__
 from ...text import TextView
+from ...workdir import arrays
 from .. import evidence
 from ..compared.rows import Compared, by_part, extract
 from ..evidence.pairs import Pairs
@@ -25,7 +27,7 @@ class Distinct:
     """The distinct sets, the partitions' rows they are in, and the rows they stand for."""
 
     join: setjoin.Join
-    parts: list[int]
+    parts: Sequence[Path]
     rows: np.ndarray
     number: np.ndarray
 
@@ -56,9 +58,10 @@ class SetFinder(ABC):
 
     def find(self, df: Any, folder: Path, against: Any = None) -> Any:
         """Find the pairs and keep them in the folder; returns the frame to mark."""
-        with evidence.scratch(folder.with_name(f"{folder.name}.sets")) as work:
-            task = Shingle(self.text, self.shingling, str(work), self.sketch)
-            kept, rows = extract(df, task, stage="shingle", against=against)
+        place = folder.with_name(f"{folder.name}.sets")
+        with evidence.scratch(place, *stored.KEPT) as work:
+            task = Shingle(self.text, self.shingling, self.sketch)
+            kept, rows = extract(df, task, stage="shingle", against=against, scratch=work)
             same = rows.first_of_same()
             sets = _distinct(work, rows, same)
             evidence.save(folder, rows, same, _pairs(self, sets), _about(self))
@@ -70,34 +73,40 @@ class SetFinder(ABC):
 
 
 def _distinct(folder: Path, rows: Compared, same: np.ndarray) -> Distinct:
-    """One set of each class of equal ones, ordered by size and then by where its row stands."""
+    """One set of each class of equal ones, ordered by size and then by where its row stands.
+
+    What is found of these sets is kept in a folder that is named by them: whatever a killed run
+    has left, it is used for the same sets or not at all.
+    """
     number = np.flatnonzero(same == np.arange(len(rows)))
-    part, place = rows.place[number].T
-    parts = sorted(int(path.name.split(".")[0]) for path in folder.glob("*.starts.npy"))
+    part, within = rows.place[number].T
     at, stop = np.zeros(len(number), np.int64), np.zeros(len(number), np.int64)
     row = np.zeros(len(number), np.int64)
     first_hash = first_row = 0
     places, none = by_part(part), np.zeros(0, np.int64)
-    for one in parts:
-        starts = stored.load(folder, stored.of_partition(one, "starts"))
+    for one, path in enumerate(rows.parts):
+        starts = arrays.load(path, "starts")
         here = places.get(one, none)
-        at[here] = starts[place[here]] + first_hash
-        stop[here] = starts[place[here] + 1] + first_hash
-        row[here] = place[here] + first_row
+        at[here] = starts[within[here]] + first_hash
+        stop[here] = starts[within[here] + 1] + first_hash
+        row[here] = within[here] + first_row
         first_hash += int(starts[-1])
         first_row += len(starts) - 1
-    stored.joined(folder, [stored.of_partition(one, "hashes") for one in parts], setjoin.HASHES)
     order = np.argsort(stop - at, kind="stable")
-    join = setjoin.Join(folder, at[order], (stop - at)[order], rows.old[number[order]])
-    return Distinct(join, parts, row[order], number[order])
+    chosen, sizes = number[order], (stop - at)[order]
+    place = folder / arrays.told(rows.digest[chosen], sizes, rows.old[chosen])
+    place.mkdir(exist_ok=True)
+    stored.save_parts(place, rows.parts)
+    stored.joined(place, rows.parts, stored.HASHES)
+    join = setjoin.Join(place, at[order], sizes, rows.old[chosen])
+    return Distinct(join, rows.parts, row[order], chosen)
 
 
 def _pairs(finder: SetFinder, sets: Distinct) -> Pairs:
     folder = sets.join.folder
     signatures = np.zeros((0, 0), np.uint32)
     if finder.estimates:
-        names = [stored.of_partition(part, "signatures") for part in sets.parts]
-        signatures = stored.joined(folder, names, "signatures")[sets.rows]
+        signatures = stored.joined(folder, sets.parts, "signatures")[sets.rows]
     found, dense = setjoin.search(sets.join, finder.lists(sets), signatures, finder.floor)
     return Pairs(sets.number, found, dense)
 

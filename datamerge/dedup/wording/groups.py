@@ -49,7 +49,10 @@ class Gather:
 
     def __call__(self, _: None) -> None:
         """Write the group of each set to a file."""
-        names = ("entries", "entry_starts", "all.hashes", "starts", "sizes")
+        stored.once(self.folder, "groups", self._found)
+
+    def _found(self) -> np.ndarray:
+        names = ("entries", "entry_starts", stored.HASHES, "starts", "sizes")
         entries, list_starts, hashes, starts, sizes = (
             stored.load(self.folder, name) for name in names
         )
@@ -60,7 +63,7 @@ class Gather:
         found = _kernels().gather(
             entries, list_starts, order, hashes, starts, sizes, self.floor, self.least, most
         )
-        stored.save(self.folder, groups=found)
+        return np.asarray(found)
 
 
 def dense(join: Join, group: np.ndarray) -> Dense | None:
@@ -76,7 +79,7 @@ def dense(join: Join, group: np.ndarray) -> Dense | None:
 
 def _copied(join: Join, items: np.ndarray, starts: np.ndarray) -> np.ndarray:
     path = Path(join.folder) / "dense.npy"
-    every = stored.load(join.folder, "all.hashes")
+    every = stored.load(join.folder, stored.HASHES)
     held = sealed.mapped(path, np.uint64, (int(starts[-1]),))
     for first in range(0, len(items), _SETS_AT_ONCE):
         some = items[first : first + _SETS_AT_ONCE]
@@ -86,7 +89,7 @@ def _copied(join: Join, items: np.ndarray, starts: np.ndarray) -> np.ndarray:
         take = np.arange(ends[-1]) + np.repeat(join.starts[some] - ends + sizes, sizes)
         held[begin : begin + len(take)] = every[take]
     held.flush()
-    return stored.load(join.folder, "dense")
+    return np.load(path, mmap_mode="r")
 
 
 @cache

@@ -7,15 +7,16 @@ of a slot make a list. Every set of it looks the others up; those are posted, cu
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
+from ...workdir import arrays
 from . import stored
 
 LOOKUPS_A_STRIPE = 200_000
@@ -24,6 +25,11 @@ POSTINGS = (
     "label", "look_starts", "look_list", "look_place",
     "list_first", "sub_ends", "sub_label", "posted", "place",
 )  # fmt: skip
+
+
+# Sets, the number of the slot in each, and where each list ends.
+Shared: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray]
+_SHARED = ("rows", "places", "ends")
 
 
 @dataclass(frozen=True)
@@ -35,25 +41,27 @@ class Lists:
     """
 
     folder: Path
-    shares: list[int]
+    shares: list[str]
     indexed: np.ndarray
     positional: bool
 
     @staticmethod
-    def write(
-        folder: str, share: int, rows: np.ndarray, places: np.ndarray, ends: np.ndarray
-    ) -> None:
-        """Keep a share: sets, the number of the slot in each, and where each list ends."""
-        named = {"rows": rows, "places": places, "ends": ends}
-        stored.save(folder, **{f"lists-{share}.{name}": array for name, array in named.items()})
+    def write(folder: str, share: str, *shared: np.ndarray) -> None:
+        """Keep a share."""
+        arrays.save(_path(folder, share), dict(zip(_SHARED, shared, strict=True)))
 
-    def share(self, share: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    @staticmethod
+    def once(folder: str, share: str, make: Callable[[], Shared]) -> None:
+        """Keep a share, unless it is there."""
+        arrays.once(_path(folder, share), lambda: dict(zip(_SHARED, make(), strict=True)))
+
+    def share(self, share: str) -> Shared:
         """What was written of a share."""
-        names = (f"lists-{share}.{name}" for name in ("rows", "places", "ends"))
-        rows, places, ends = (np.asarray(stored.load(self.folder, name)) for name in names)
+        path = _path(self.folder, share)
+        rows, places, ends = (np.asarray(arrays.load(path, name)) for name in _SHARED)
         return rows, places, ends
 
-    def entries(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def entries(self) -> Shared:
         """Sets, the number of the slot in each, and where each list starts and the last ends."""
         rows, places, ends = zip(*map(self.share, self.shares), strict=True)
         before = cumulated(np.array([len(part) for part in rows]))
@@ -68,9 +76,13 @@ class Lists:
         for an old row. Sets of one group are not compared, nor old rows with old ones.
         """
         found = _kernels().posting(*self.entries(), self.indexed, label)
-        arrays = dict(zip(POSTINGS, (label, *found), strict=True))
-        stored.save(self.folder, **arrays)
-        return list(stripes(arrays["look_starts"], LOOKUPS_A_STRIPE))
+        posted = dict(zip(POSTINGS, (label, *found), strict=True))
+        stored.save(self.folder, **posted)
+        return list(stripes(posted["look_starts"], LOOKUPS_A_STRIPE))
+
+
+def _path(folder: Path | str, share: str) -> Path:
+    return stored.path_of(folder, f"lists-{share}")
 
 
 def labels(old: np.ndarray, group: np.ndarray | None = None) -> np.ndarray:

@@ -10,8 +10,9 @@ import numpy as np
 
 from ...compute import each
 from . import stored
-from .postings import Lists, cumulated, in_stripe, stripes
-from .setjoin import HASHES, Join
+from .postings import Lists, Shared, cumulated, in_stripe, stripes
+from .setjoin import Join
+from .stored import HASHES
 
 SHINGLES_A_STRIPE = 2_000_000
 SLOTS_A_SHARE = 2_000_000
@@ -30,11 +31,12 @@ def lists(join: Join, floor: float) -> Lists:
     stored.save(join.folder, rank=rank, slot_starts=starts)
     cuts = list(stripes(cumulated(join.sizes), SHINGLES_A_STRIPE))
     each(Prefixes(str(join.folder)), cuts, stage="prefix", rows=in_stripe)
-    values = stored.joined(join.folder, [f"slots-{first:010d}" for first, _ in cuts], "slots")
-    bounds = _bounds(values)
+    paths = [stored.path_of(join.folder, _slots(cut)) for cut in cuts]
+    bounds = _bounds(stored.joined(join.folder, paths, "slots"))
     stored.save(join.folder, bounds=bounds)
-    shares = list(range(len(bounds) + 1))
-    each(PrefixLists(str(join.folder)), shares, stage="lists")
+    work, numbers = PrefixLists(str(join.folder), len(bounds) + 1), range(len(bounds) + 1)
+    each(work, numbers, stage="lists")
+    shares = [work.name(number) for number in numbers]
     # As the smaller of two sets it must share more of itself, so that fewer need be posted.
     return Lists(join.folder, shares, _prefix(join.sizes, 2 * floor / (1 + floor)), True)
 
@@ -58,10 +60,16 @@ class Prefixes:
 
     def __call__(self, stripe: tuple[int, int]) -> None:
         """Write them to a file."""
+        stored.once(self.folder, "slots", lambda: self._found(stripe), of=_slots(stripe))
+
+    def _found(self, stripe: tuple[int, int]) -> np.ndarray:
         names = (HASHES, "starts", "sizes", "rank", "slot_starts")
         arrays = [stored.load(self.folder, name) for name in names]
-        found = _kernels().prefixes(*stripe, *arrays)
-        stored.save(self.folder, **{f"slots-{stripe[0]:010d}": found})
+        return np.asarray(_kernels().prefixes(*stripe, *arrays))
+
+
+def _slots(stripe: tuple[int, int]) -> str:
+    return f"slots-{stripe[0]:010d}-{stripe[1]:010d}"
 
 
 @dataclass(frozen=True)
@@ -69,9 +77,17 @@ class PrefixLists:
     """The lists of a share of the values."""
 
     folder: str
+    shares: int
+
+    def name(self, share: int) -> str:
+        """What they are called."""
+        return f"{share:05d}-{self.shares:05d}"
 
     def __call__(self, share: int) -> None:
-        """Write them to files."""
+        """Write them to a file."""
+        Lists.once(self.folder, self.name(share), lambda: self._found(share))
+
+    def _found(self, share: int) -> Shared:
         values, starts = (stored.load(self.folder, name) for name in ("slots", "slot_starts"))
         bounds = stored.load(self.folder, "bounds")
         low = bounds[share - 1] if share else np.uint64(0)
@@ -84,7 +100,7 @@ class PrefixLists:
         keys |= np.arange(len(picked), dtype=np.uint64)
         keys.sort()
         rows, places, ends = run.sharing(keys, picked, bits, row, place)
-        Lists.write(self.folder, share, rows, places, ends)
+        return rows, places, ends
 
 
 @cache

@@ -16,7 +16,6 @@ from ..._arrays import strings
 from ...text import TextView, view
 from ..compared.digest import buffers, normalised
 from ..compared.texts import has_text
-from . import stored
 
 if TYPE_CHECKING:
     from .signatures import Sketch
@@ -100,11 +99,10 @@ def _plain_table() -> np.ndarray:
 
 @dataclass(frozen=True)
 class Shingle:
-    """Partition function: keeps the shingle sets of the live rows, and tells about the rows."""
+    """Partition function: the shingle sets of the live rows, and what is told of these."""
 
     text: TextView
     shingling: Shingling
-    folder: str
     sketch: Sketch | None = None
 
     def __call__(self, part: pd.DataFrame, number: int) -> dict[str, Any]:
@@ -115,18 +113,14 @@ class Shingle:
             texts = texts.filter(pa.array(present))
         rows = alive[present]
         sets = self.shingling.sets(texts)
-        kept = {"hashes": sets.hashes, "starts": sets.starts}
-        if self.sketch is not None:
-            kept |= self.sketch.of(sets)
-        named = {stored.of_partition(number, name): array for name, array in kept.items()}
-        stored.save(self.folder, **named)
+        sketch = {} if self.sketch is None else self.sketch.of(sets)
         return {
             "id": strings(rows["id"]),
             "source": strings(rows["source"]),
             "chars": pc.utf8_length(texts).to_numpy(),
             "digest": sets.digest,
-            "place": np.column_stack([np.full(len(rows), number), np.arange(len(rows))]),
             "alive": {str(k): int(n) for k, n in alive["source"].value_counts().items()},
+            "arrays": {"hashes": sets.hashes, "starts": sets.starts, **sketch},
         }
 
 

@@ -1,48 +1,52 @@
-"""Arrays kept in a folder under their names, so that tasks map them from disk."""
+"""Arrays of a search, kept in its folder, each in a file of its name that tasks map."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from ... import workdir
+from ...workdir import arrays, sealed
+
+# What tasks have made stays when a run is killed, for the next one.
+KEPT = ("slots-*", "lists-*", "groups.*", "pairs-*", "beyond-*")
+HASHES = "hashes"
 
 
-def save(folder: Path | str, **arrays: np.ndarray) -> None:
+def path_of(folder: Path | str, name: str) -> Path:
+    """Where an array is."""
+    return Path(folder) / f"{name}.arrays"
+
+
+def save(folder: Path | str, **given: np.ndarray) -> None:
     """Keep arrays under their names."""
-    for name, array in arrays.items():
-        path = Path(folder) / f"{name}.npy"
-        with workdir.replacing(path) as temporary, temporary.open("wb") as file:
-            np.save(file, array, allow_pickle=False)
+    for name, array in given.items():
+        arrays.save(path_of(folder, name), {name: array})
+
+
+def once(folder: Path | str, name: str, make: Callable[[], np.ndarray], of: str = "") -> None:
+    """Keep what is made under its name, or ``of`` another, unless it is there."""
+    arrays.once(path_of(folder, of or name), lambda: {name: make()})
 
 
 def load(folder: Path | str, name: str) -> np.ndarray:
     """An array, mapped from disk."""
-    return np.load(Path(folder) / f"{name}.npy", mmap_mode="r")
+    return arrays.load(path_of(folder, name), name)
 
 
-def of_partition(number: int, name: str) -> str:
-    """What an array of a partition is called."""
-    return f"{number:05d}.{name}"
+def joined(folder: Path, paths: Sequence[Path], name: str, kind: Any = np.uint64) -> np.ndarray:
+    """The arrays of this name in several files, one after another, mapped from a file of theirs."""
+    arrays.joined(path_of(folder, name), paths, name, kind)
+    return load(folder, name)
 
 
-def joined(folder: Path, names: Sequence[str], target: str, kind: type = np.uint64) -> np.ndarray:
-    """These arrays, one after another, in one file mapped from disk; their own files go.
+def save_parts(folder: Path, parts: Sequence[Path]) -> None:
+    """Keep where the sets of partitions are, for tasks."""
+    sealed.save(folder / "parts", note=[str(path) for path in parts])
 
-    One array alone takes its new name; ``kind`` is that of no arrays.
-    """
-    if len(names) == 1:
-        (folder / f"{names[0]}.npy").replace(folder / f"{target}.npy")
-        return load(folder, target)
-    parts = [load(folder, name) for name in names] or [np.empty(0, kind)]
-    shape = (sum(len(part) for part in parts), *parts[0].shape[1:])
-    about = {"descr": parts[0].dtype.str, "fortran_order": False, "shape": shape}
-    del parts
-    with (folder / f"{target}.npy").open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, about)
-        for name in names:  # mapped one at a time: what was read counts as memory until let go
-            load(folder, name).tofile(file)
-            (folder / f"{name}.npy").unlink()
-    return load(folder, target)
+
+def parts(folder: Path | str) -> list[Path]:
+    """Where the sets of partitions are, in their order."""
+    return [Path(path) for path in sealed.note(Path(folder) / "parts")]
