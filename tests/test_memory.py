@@ -35,7 +35,7 @@ def test_what_was_read_is_let_go(mapped):
     before = of_files()
     assert float(mapped[:, 0].sum()) > 0
     assert of_files() - before > 100 << 20
-    memory.let_go(mapped)
+    memory.let_go(np.asarray(mapped)[5:].view())  # whatever of it one has in hand
     assert of_files() - before < 20 << 20
     assert mapped[777, 0] == 777  # it is read again
     memory.let_go(np.zeros(3))  # not mapped: nothing to let go

@@ -27,7 +27,10 @@ FULL = 0.5
 
 def let_go(array: np.ndarray) -> None:
     """Give back the memory of what was read of a mapped array; it is read again when needed."""
-    held = getattr(array, "_mmap", None)
+    whole: Any = array
+    while isinstance(whole, np.ndarray) and not isinstance(whole, np.memmap):
+        whole = whole.base  # of a view, what it is one of
+    held = getattr(whole, "_mmap", None)
     if held is not None and hasattr(mmap, "MADV_DONTNEED"):
         held.madvise(mmap.MADV_DONTNEED)
 

@@ -14,6 +14,7 @@ from dask.tokenize import tokenize
 
 from .. import audit, workdir
 from .._choices import one_of
+from ..compute.memory import give_back
 from .deciding import by_hand, lookup, marking, said, told
 from .deciding import keep as keeping
 from .deciding.clusters import Rule, decide
@@ -291,6 +292,9 @@ class Duplicates:
         frame = _name(target) if own else None
         path = workdir.place("pairs", "decisions", of, chosen, frame).with_suffix(".arrow")
         lookup.save(path, table)
+        del table
+        self._stack.let_go()
+        give_back()
         if made:
             chosen["decisions"] = by_hand.called(decisions, made)
         return audit.apply(target, marking.step(self._layers, path, chosen, reason, target))

@@ -42,6 +42,11 @@ class Layers:
         counts: dict[str, int] = self.found[0].about["alive"]
         return counts
 
+    def let_go(self) -> None:
+        """Give back the memory of the pairs that were read; they are read again when needed."""
+        for one in self.found:
+            one.graph.let_go()
+
 
 def stacked(found: Sequence[Evidence], against: Sequence[str | None]) -> Layers:
     """The layers of this evidence; ``against`` tells what each was compared against."""

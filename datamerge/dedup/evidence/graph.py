@@ -13,6 +13,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from dask.system import CPU_COUNT
 
+from ...compute.memory import let_go
+
 BLOCK = 16_000_000  # neighbours that are sorted in memory at a time
 THREADS = min(CPU_COUNT, 4)
 _FILES: dict[str, np.dtype[Any]] = {
@@ -39,6 +41,11 @@ class Graph:
     def pairs(self) -> int:
         """How many pairs there are."""
         return len(self.neighbours) // 2
+
+    def let_go(self) -> None:
+        """Give back the memory of what was read; it is read again when needed."""
+        for array in (self.neighbours, self.scores):
+            let_go(array)
 
     def listed(self, block: int = BLOCK) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """The pairs, each once, as ``left < right`` and score, in order of rows; in blocks."""

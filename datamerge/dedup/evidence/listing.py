@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from .kept import Evidence, load
 
-BLOCK = 4_000_000
+BLOCK = 500_000  # pairs in hand at a time: two ids and a score each
 
 
 def tables(found: Evidence, block: int = BLOCK) -> Iterator[pa.Table]:
@@ -22,10 +22,13 @@ def tables(found: Evidence, block: int = BLOCK) -> Iterator[pa.Table]:
     rows compared against, these are the ``other``, and ``against`` tells so.
     """
     copies = found.copies
-    yield _table(found, copies, found.same[copies], np.ones(len(copies)), found.how_same)
+    for first in range(0, max(len(copies), 1), block):
+        some = copies[first : first + block]
+        yield _table(found, some, found.same[some], np.ones(len(some)), found.how_same)
     for left, right, score in found.graph.listed(block):
         new = np.where(left < found.olds, right, left)
         yield _table(found, new, left + right - new, score, found.how)
+        found.graph.let_go()
     if found.groups is not None and len(found.groups):
         yield _of_groups(found)
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from dask.tokenize import tokenize
 
 from ... import workdir
+from ...compute.memory import give_back
 from ..compared.against import identity, told
 from .kept import LAYOUT, Evidence, exists, load
 
@@ -96,6 +97,7 @@ class Search:
         """Find the pairs, if they are not found yet."""
         if not exists(self.folder):
             self.kept = self.finder.find(self.df, self.folder, self.against)
+            give_back()
 
     @property
     def evidence(self) -> Evidence:
