@@ -15,6 +15,7 @@ from typing import Any
 
 import dask
 import fsspec
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -357,6 +358,33 @@ def test_small_files_share_a_partition_and_order_does_not_matter(tmp_path: Path)
     lazy = dm.read(str(tmp_path / "d"), blocksize=size * 7)
     assert 4 <= lazy.npartitions <= 8
     assert lazy.compute()["text"].tolist() == [str(n) for n in range(30)]
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".json", ".csv", ".jsonl.gz", ".parquet"])
+def test_thousands_of_small_files_make_few_partitions(tmp_path: Path, suffix: str) -> None:
+    first = tmp_path / f"0000{suffix}"
+    table = pd.DataFrame({"text": ["a small file"]})
+    if suffix == ".parquet":
+        table.to_parquet(first)
+    elif suffix == ".csv":
+        table.to_csv(first, index=False)
+    else:
+        table.to_json(first, orient="records", lines=suffix != ".json")
+    for number in range(1, 5000):
+        (tmp_path / f"{number:04}{suffix}").hardlink_to(first)
+    lazy = dm.read(str(tmp_path))
+    assert lazy.npartitions <= 8
+    assert dm.read(str(tmp_path), blocksize=first.stat().st_size * 500).npartitions < 5000 / 100
+
+
+def test_large_files_are_cut_evenly_and_none_leaves_a_crumb(tmp_path: Path) -> None:
+    rows = "".join(line("x" * 80) for _ in range(1000))
+    tree(tmp_path, {"a.jsonl": rows, "b.jsonl": rows})
+    size = (tmp_path / "a.jsonl").stat().st_size
+    lazy = dm.read(str(tmp_path / "*.jsonl"), blocksize=size // 4 - 10)
+    lengths = lazy.map_partitions(len).compute().tolist()
+    assert len(lengths) == 10 and sum(lengths) == 2000
+    assert max(lengths) - min(lengths) <= 1
 
 
 def test_a_source_that_is_all_malformed_is_still_accounted_for(tmp_path: Path) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from . import lines, parquet
-from .compression import CHUNK
+from .compression import decompressed
 from .formats import json_format
 from .load import OnError, Piece, ReadError
 from .records import Broken
@@ -15,7 +16,7 @@ from .sources import File
 # Of a source too small for as many partitions of the larger size as it should have, so that all
 # cores of a small machine have something to do, partitions are smaller, down to the lesser one.
 BLOCKSIZE, LEAST, PARTITIONS = 16 << 20, 6 << 20, 8
-PARQUET = 3  # bytes of texts a byte of Parquet holds, about
+PARQUET, COMPRESSED = 3, 4  # bytes of texts a byte of such a file holds, about
 MOST_SHARES = 16  # of a row group: each may have to decode all of it
 
 
@@ -32,22 +33,26 @@ def partitions(
 
 def _contents(file: File) -> int:
     """About how many bytes it would be as plain text."""
-    return file.size * (PARQUET if file.format == "parquet" else 1)
+    if file.format == "parquet":
+        return file.size * PARQUET
+    return file.size * (COMPRESSED if file.compression else 1)
 
 
 def _pieces(
     file: File, blocksize: int, sample_by: lines.SampleBy, on_error: OnError
 ) -> Iterator[Piece]:
-    """A large plain file in pieces of about ``blocksize``; any other as one."""
+    """A large file in pieces of about ``blocksize``; others, and those nobody can cut, as one."""
     splittable = file.format in ("lines", "json", "parquet") or (
         file.format == "text" and sample_by == "line"
     )
-    if file.compression or not splittable or _contents(file) <= blocksize:
+    if not splittable or _contents(file) <= blocksize:
         yield Piece(file)
         return
     try:
-        cut = _row_groups if file.format == "parquet" else _blocks
-        yield from cut(file, blocksize)
+        if file.format == "parquet":
+            yield from _row_groups(file, blocksize)
+        else:
+            yield from (_shares if file.compression else _blocks)(file, blocksize)
     except (Broken, OSError) as error:
         if on_error == "raise":
             raise ReadError(f"{file.url}: {error}") from error
@@ -55,11 +60,28 @@ def _pieces(
 
 
 def _blocks(file: File, blocksize: int) -> Iterator[Piece]:
-    if file.format == "json":
-        with file.open() as opened:
-            file = replace(file, format=json_format(opened.read(CHUNK)))
-    for start in range(0, file.size, blocksize):
-        yield Piece(file, start, min(start + blocksize, file.size))
+    file = _told(file)
+    count = -(-file.size // blocksize)
+    bounds = [file.size * number // count for number in range(count + 1)]
+    yield from (Piece(file, start, stop) for start, stop in pairwise(bounds))
+
+
+def _shares(file: File, blocksize: int) -> Iterator[Piece]:
+    """Of a compressed file, where it holds lines, and can be told from what it was before."""
+    told = _told(file)
+    if told.format not in ("lines", "text") or not file.stamp:
+        yield Piece(file)
+        return
+    count = -(-_contents(told) // blocksize)
+    yield from (Piece(told, share=(number, count)) for number in range(count))
+
+
+def _told(file: File) -> File:
+    """Whether a ``.json`` file is an array or what else, by its beginning."""
+    if file.format != "json":
+        return file
+    with file.open() as opened:
+        return replace(file, format=json_format(next(decompressed(opened, file.compression), b"")))
 
 
 def _row_groups(file: File, blocksize: int) -> Iterator[Piece]:

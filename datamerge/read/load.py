@@ -13,7 +13,8 @@ import pandas as pd
 
 from .. import workdir
 from ..schema import Schema, normaliser
-from . import arrays, delimited, lines, parquet
+from ..workdir import sealed
+from . import arrays, delimited, lines, parquet, unpacked
 from .batches import add_batch
 from .columnar import is_columnar
 from .compression import decompressed
@@ -38,7 +39,8 @@ class Piece:
     """A share of one file: bytes of a line-based one, row groups of Parquet, else the whole.
 
     A JSON array is shared out by the bytes its elements begin in, like lines. ``share`` is
-    ``(k, n)``, the kth of n equal shares, where a row group is too large for a partition.
+    ``(k, n)``, the kth of n equal shares, where a row group is too large for a partition, and of
+    a compressed file, which has to be unpacked before anyone knows its bytes.
     """
 
     file: File
@@ -49,7 +51,7 @@ class Piece:
     @property
     def whole(self) -> bool:
         """Whether this is all of the file."""
-        return self.stop is None
+        return self.stop is None and self.share == (0, 1)
 
     def __dask_tokenize__(self) -> tuple[Any, ...]:
         return ("Piece", *self.file.key, self.start, self.stop, self.share)
@@ -112,6 +114,8 @@ def readable(found: Iterator[Found], file: File) -> Iterator[Found]:
         if nothing and not error.raw:
             raise ReadError(f"{file.url}: {error.reason}") from None
         raise
+    except (sealed.DamagedError, sealed.NoRoomError):
+        raise  # the work directory is at fault, not the file
     except OSError as error:
         raise ReadError(f"{file.url}: {error}") from error
 
@@ -134,6 +138,9 @@ def _shares(piece: Piece) -> Iterator[parquet.Share]:
 
 def items(piece: Piece, sample_by: lines.SampleBy) -> Iterator[Item]:
     """The records of a piece of a file that is not Parquet."""
+    if piece.file.compression and not piece.whole:
+        yield from _unpacked(piece, sample_by)
+        return
     with piece.file.open() as opened:
         if piece.stop is None:
             yield from _whole(piece.file, opened, sample_by)
@@ -142,6 +149,16 @@ def items(piece: Piece, sample_by: lines.SampleBy) -> Iterator[Item]:
         else:
             blocks = lines.read_block(opened, piece.start, piece.stop)
             yield from _line_items(piece.file.format, _utf8(blocks), sample_by)
+
+
+def _unpacked(piece: Piece, sample_by: lines.SampleBy) -> Iterator[Item]:
+    blocks = _utf8(unpacked.blocks(piece.file, piece.share))
+    try:
+        yield from _line_items(piece.file.format, blocks, sample_by)
+    except Broken as error:
+        if not error.position:  # nothing came before it, in this share or another
+            raise
+        yield error.position, error, error.raw
 
 
 def _whole(file: File, opened: BinaryIO, sample_by: lines.SampleBy) -> Iterator[Item]:

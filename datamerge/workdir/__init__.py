@@ -43,7 +43,7 @@ __all__ = [
 ]
 
 # What is kept; `clean` removes what is in these folders and nothing else.
-KINDS = ("elements", "frames", "compared", "embeddings", "pairs")
+KINDS = ("elements", "unpacked", "frames", "compared", "embeddings", "pairs")
 # Rooms whose code has no say in what is kept.
 _SHOWING = (
     "cli.py", "cluster", "compute/local.py", "compute/progress.py", "compute/stream.py",
