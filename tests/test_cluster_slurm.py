@@ -15,12 +15,10 @@ import dask
 import psutil
 import pytest
 import slurm
-import yaml
 from test_cluster import listening
-from test_cluster_workers import outputs
+from test_cluster_workers import outputs, recipe_of_many_parts
 
 from datamerge import cluster, compute, recipe
-from datamerge.cli import DEMO
 
 pytest.importorskip("dask_jobqueue", reason="dask-jobqueue is not installed")
 if slurm.missing():
@@ -138,16 +136,6 @@ def test_the_sample_has_jobs_come_and_go_and_gives_the_same_bytes(shared):
         assert queue.most == 2
         until(lambda: len(jobs()) == len(present(client)) == 1)
     assert outputs(shared / "queued") == outputs(shared / "alone")
-
-
-def recipe_of_many_parts(folder: Path) -> Path:
-    """The sample's recipe, with each file cut into enough pieces for two workers to share."""
-    content = yaml.safe_load(DEMO.read_text().replace("${RECIPE_DIR}", str(DEMO.parent)))
-    for source in content["sources"]:
-        source["blocksize"] = "16KiB"
-    path = folder / "recipe.yaml"
-    path.write_text(yaml.safe_dump(content))
-    return path
 
 
 def test_a_wrong_profile_stops_the_run_before_any_work(shared):
