@@ -27,6 +27,8 @@ import xxhash
 _END = struct.Struct("<QIQ8s")
 _MARK = b"dmseal1\n"
 _CHUNK = 1 << 22
+# What is written in large pieces is mapped in large pieces later, however little is read of it.
+_PIECE = 1 << 16
 
 
 class DamagedError(OSError):
@@ -219,7 +221,7 @@ def chunks(path: Path, start: int, size: int) -> Iterator[bytes]:
     with path.open("rb") as file:
         file.seek(start)
         while size:
-            chunk = file.read(min(size, _CHUNK))
+            chunk = file.read(min(size, _PIECE))
             if not chunk:
                 raise damaged(path)
             size -= len(chunk)
