@@ -130,7 +130,7 @@ def test_the_sample_has_jobs_come_and_go_and_gives_the_same_bytes(shared):
         dask.config.set({"distributed.adaptive.target-duration": "500ms"}),
         cluster.start("slurm", profile={**JOB, "jobs": [1, 2]}) as client,
     ):
-        assert len(jobs()) == 1
+        until(lambda: len(jobs()) == 1)
         with Watched() as queue:
             recipe.run(checked, shared / "queued")
         assert queue.most == 2
