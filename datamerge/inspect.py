@@ -13,7 +13,7 @@ from .compute.terminal import safe
 from .explore import run
 from .explore.entry import known, records
 from .write.notes import faults
-from .write.parts import Target
+from .write.target import Target
 
 
 def describe(out: str | Path, *, examples: int = 3, verify: bool = False) -> Iterator[str]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-WAIT = 120  # seconds for what takes few; machines that run tests may be busy
+WAIT = 300  # seconds for what takes few; machines that run tests may be busy
 LOCAL = ("--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0")
 
 
@@ -46,6 +46,11 @@ class Process:
 
     def _match(self, pattern: str) -> re.Match[str] | None:
         return re.search(pattern, "".join(self.said))
+
+    @property
+    def address(self) -> str:
+        """Of a worker."""
+        return self.says(r"Start worker at:\s+(tcp://\S+)").group(1)
 
     def send(self, number: signal.Signals) -> None:
         self.process.send_signal(number)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import dask
 import psutil
@@ -329,3 +331,32 @@ def test_a_script_without_the_guard_is_told_of_it(tmp_path):
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120)
     assert done.returncode != 0
     assert "put what it does below a line that says: if __name__ == '__main__':" in done.stderr
+
+
+def test_a_worker_comes_back_whoever_is_told_of_progress():
+    with dask.config.set({"datamerge.reporter": lambda progress: None}):  # which can't be copied
+        with cluster.start("local", workers=1, dashboard=None) as client:
+            before = client.submit(os.getpid, pure=False).result()
+            os.kill(before, signal.SIGKILL)
+            assert client.submit(os.getpid, pure=False).result() != before
+        assert dask.config.get("datamerge.reporter")(None) is None
+
+
+def test_workers_with_gpus_leave_interrupts_to_the_client(monkeypatch):
+    """As far as that goes without GPUs: in a cluster that has its own preload, as dask-cuda's."""
+    from distributed import Client, LocalCluster
+
+    class Cluster(LocalCluster):
+        def __init__(self, **options):
+            super().__init__(n_workers=0, **options)
+            self.new_spec["options"]["preload"] = [*options["preload"], "import this"]
+            self.scale(1)
+
+    monkeypatch.setitem(sys.modules, "dask_cuda", SimpleNamespace(LocalCUDACluster=Cluster))
+    with (
+        cuda.launch({"dashboard_address": "127.0.0.1:0"}) as started,
+        Client(started) as client,
+    ):
+        client.wait_for_workers(1)
+        handlers = client.run(signal.getsignal, signal.SIGINT)
+        assert list(handlers.values()) == [signal.SIG_IGN]

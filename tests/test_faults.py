@@ -1,174 +1,50 @@
 """Faults as they happen, to real processes: the output is that of a run in peace.
 
-Or an error says what to do, nothing is lost, and the same run again completes.
+Or an error says what to do, nothing is lost, and the same run again completes. What happens to
+workers is in `test_faults_workers`.
 """
 
 from __future__ import annotations
 
-import json
-import random
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import dask
 import pytest
-from processes import Process, a_cluster, small_disk
+from faults import At, Case, disturbed, in_peace
+from processes import a_cluster, small_disk
 
-import datamerge as dm
-from datamerge import cluster, recipe
-from datamerge.compute.progress import Progress
+from datamerge import cluster
+from datamerge.read import ReadError
 from datamerge.workdir import running
 
-SAMPLE = Path(dm.__file__).parent / "assets" / "sample"
-ROWS = 1000
-RECIPE = """
-sources:
-  - {{path: {sample}/sharegpt.jsonl, blocksize: 40kB}}
-  - {{path: {sample}/openai.jsonl, blocksize: 40kB}}
-  - {{path: {folder}/many.jsonl, blocksize: 40kB}}
+STEPS = """
 steps:
   - clean.unicode
   - filters.language: [en]
   - filters.phrases: refusals
   - dedup.exact
-  - dedup.minhash: {{threshold: 0.7}}
-  - dedup.semantic: {{threshold: 0.95}}
+  - dedup.minhash: {threshold: 0.7}
+  - dedup.semantic: {threshold: 0.95}
 """
-STAGES = ("prepare", "exact", "shingle", "embed", "write")
-
-
-def talk_of(line: str) -> list[dict[str, str]] | None:
-    """Question and answer of a record, if it is in order."""
-    try:
-        talk = json.loads(line)["conversations"]
-        return talk if all(isinstance(turn["value"], str) for turn in talk[:2]) else None
-    except (ValueError, KeyError, TypeError):
-        return None
-
-
-def write_many(path: Path) -> None:
-    """Real chats, many times over, each with a few words of another in it."""
-    talks = [talk for talk in map(talk_of, (SAMPLE / "sharegpt.jsonl").open()) if talk]
-    drawn = random.Random(7)
-    with path.open("w") as file:
-        for _ in range(ROWS):
-            one, other = drawn.choice(talks), drawn.choice(talks)
-            words = other[-1]["value"].split()
-            start = drawn.randrange(max(1, len(words) - 6))
-            answer = f"{one[-1]['value']} {' '.join(words[start : start + drawn.randrange(6)])}"
-            chat = {"conversations": [one[0], {"from": "gpt", "value": answer}]}
-            file.write(json.dumps(chat) + "\n")
-
-
-@dataclass
-class Case:
-    """A recipe, what it makes in peace, and where to make it again."""
-
-    recipe: Path
-    peace: Path
-    folder: Path
-
-    @property
-    def out(self) -> Path:
-        return self.folder / "out"
-
-    @property
-    def work(self) -> Path:
-        return self.folder / "work"
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return {"DATAMERGE_WORKDIR": str(self.work)}
-
-    def run(self, **more: object) -> None:
-        recipe.run(recipe.load(self.recipe), more.get("out", self.out))
-
-    def cli(self, *arguments: object, out: Path | None = None, **environment: str) -> Process:
-        given = [
-            "run",
-            self.recipe,
-            "--out",
-            out or self.out,
-            *(arguments or ["--cluster", "none"]),
-        ]
-        return Process("datamerge.cli", *map(str, given), **self.environment, **environment)
-
-    def check(self, out: Path | None = None) -> None:
-        """It is what is made in peace, byte for byte."""
-        assert content(out or self.out) == content(self.peace)
-        assert not (self.out / ".run").exists()
-
-
-def content(out: Path) -> dict[str, bytes]:
-    """All files but for the notes of the run itself."""
-    return {
-        str(path.relative_to(out)): path.read_bytes()
-        for path in out.rglob("*")
-        if path.is_file() and path.name != ".run.json"
-    }
 
 
 @pytest.fixture(scope="module")
 def peace(tmp_path_factory) -> tuple[Path, Path]:
-    """The recipe, and its output by threads of this process."""
-    folder = tmp_path_factory.mktemp("peace")
-    write_many(folder / "many.jsonl")
-    (folder / "recipe.yaml").write_text(RECIPE.format(sample=SAMPLE, folder=folder))
-    with dask.config.set({"datamerge.workdir": str(folder / "work"), "scheduler": "threads"}):
-        recipe.run(recipe.load(folder / "recipe.yaml"), folder / "out")
-    kinds = {path.name for path in (folder / "out" / "pairs").iterdir()}
-    assert len(kinds) == 3 and len(list((folder / "out" / "data").iterdir())) > 10
-    return folder / "recipe.yaml", folder / "out"
+    """The recipe, and its output in peace."""
+    made, out = in_peace(tmp_path_factory.mktemp("peace"), STEPS)
+    kinds = {path.name for path in (out / "pairs").iterdir()}
+    assert len(kinds) == 3 and len(list((out / "data").iterdir())) > 10
+    return made, out
 
 
 @pytest.fixture
 def case(peace, tmp_path) -> Iterator[Case]:
-    """Settings of its own; nothing waits long for what is gone."""
-    made = Case(*peace, tmp_path)
-    settings = {
-        "datamerge.workdir": str(made.work),
-        "scheduler": None,
-        "distributed.comm.timeouts.connect": "3s",
-    }
-    with dask.config.set(settings):
+    with disturbed(peace, tmp_path) as made:
         yield made
-
-
-class At:
-    """A reporter that does something once in each of some stages, when so many parts are done."""
-
-    def __init__(self, stages: dict[str, int], act: Callable[[], None]):
-        self.left, self.act = dict(stages), act
-        self.done: list[str] = []
-
-    def __call__(self, progress: Progress) -> None:
-        if progress.stage in self.left and progress.done >= self.left[progress.stage]:
-            del self.left[progress.stage]
-            self.done.append(progress.stage)
-            self.act()
-
-
-def test_workers_are_killed_in_every_stage(case):
-    drawn = random.Random(1)
-
-    with a_cluster(case.folder, workers=3, **case.environment) as processes:
-
-        def kill() -> None:
-            processes.kill(drawn.choice(processes.workers))
-            processes.add_worker()
-
-        killing = At({stage: drawn.randrange(1, 9) for stage in STAGES}, kill)
-        with (
-            cluster.start(address=processes.address),
-            dask.config.set({"datamerge.reporter": killing}),
-        ):
-            case.run()
-        assert killing.done == list(STAGES)
-    case.check()
 
 
 @pytest.mark.parametrize("stage", ["prepare", "write"])
@@ -309,3 +185,28 @@ def test_everything_that_was_kept_is_damaged(case, damage):
     case.check()
     vectors = [path for path in kept if path.suffix == ".vectors"]
     assert vectors
+
+
+def append(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(path.read_bytes())
+
+
+@pytest.mark.parametrize("change", [append, Path.unlink])
+def test_a_source_is_changed_while_it_is_read(case, change):
+    source = case.recipe.parent / "many.jsonl"
+    before = source.read_bytes()
+    changing = At({"prepare": 3}, lambda: change(source))
+    with dask.config.set({"scheduler": "threads", "num_workers": 1}):
+        try:
+            with (
+                dask.config.set({"datamerge.reporter": changing}),
+                pytest.raises(ReadError, match=r"many\.jsonl was changed or removed while the run"),
+            ):
+                case.run()
+        finally:
+            source.write_bytes(before)
+        kept = list(case.work.glob("frames/*.arrow"))
+        assert kept and not (case.out / "ledger.json").exists()
+        case.run()
+    case.check()

@@ -16,7 +16,8 @@ from datamerge.compute import graph_of, tasks_of_each, tasks_of_partitions
 from datamerge.dedup.cosine import clustered, compare, vectors
 from datamerge.dedup.cosine.vectors import Vectors
 from datamerge.dedup.wording import bandlists, postings, prefixes, probe
-from datamerge.write.parts import Target, WritePart
+from datamerge.write.parts import WritePart
+from datamerge.write.target import Target
 
 ROWS, DIM = 10_000_000, 384
 MOST_TASKS, MOST_BYTES = 5000, 3_000_000

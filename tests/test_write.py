@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 from pathlib import Path
 
 import dask
@@ -369,3 +370,22 @@ def test_a_run_that_was_replaced_does_not_finish(tmp_path, monkeypatch):
     assert not (out / "data" / "part-00009.parquet").exists()
     dm.write(other, tmp_path / "quiet")
     assert snapshot(out / "data") == snapshot(tmp_path / "quiet" / "data")
+
+
+@pytest.mark.parametrize("single_file", [False, True])
+def test_all_is_on_the_disk_before_the_ledger(df, tmp_path, monkeypatch, single_file):
+    """What a power cut would take can't be tried; what was forced to the disk can be counted."""
+    forced: list[int] = []
+    sync = os.fsync
+
+    def seen(file: int) -> None:
+        sync(file)
+        forced.append(os.fstat(file).st_ino)
+
+    monkeypatch.setattr(os, "fsync", seen)
+    dm.write(df, tmp_path / "out", single_file=single_file)
+    paths = [path for path in (tmp_path / "out").rglob("*") if path.name != "ledger.json"]
+    assert len(paths) > 4
+    last = forced.index((tmp_path / "out" / "ledger.json").stat().st_ino)
+    assert {path.stat().st_ino for path in paths} <= set(forced[:last])
+    assert (tmp_path / "out").stat().st_ino in forced[last + 1 :]

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any
 
+from ..compute.progress import keep_reporter_here
 from .limits import SHARE, Limits
+from .local import leaving_interrupts
 
 # Half of a device is for frames and arrays that Dask holds; the other half for the models, whose
 # memory (torch's) neither Dask nor RMM counts. What is above the limit goes to the host's memory.
@@ -72,7 +74,8 @@ def worker_arguments() -> list[str]:
 
 
 def launch(options: dict[str, Any]) -> Any:
-    """Start it."""
+    """Start it; its processes leave interrupts to the client."""
     from dask_cuda import LocalCUDACluster
 
-    return LocalCUDACluster(**options)
+    keep_reporter_here()
+    return LocalCUDACluster(**leaving_interrupts(options))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import dask
+
+from ..compute.progress import keep_reporter_here
 from .limits import SHARE, Limits
 
 # What a worker's thread wants at least: a partition in several copies while steps run.
@@ -49,10 +52,15 @@ def keywords(
 
 def launch(options: dict[str, Any]) -> Any:
     """Start it; its processes leave interrupts to the client."""
-    import dask
     from distributed import LocalCluster
 
-    if options.get("processes", True):
-        own = options.get("preload") or dask.config.get("distributed.worker.preload")
-        options = {**options, "preload": [*own, LEAVE_INTERRUPTS]}
-    return LocalCluster(**options)
+    keep_reporter_here()
+    return LocalCluster(**leaving_interrupts(options))
+
+
+def leaving_interrupts(options: dict[str, Any]) -> dict[str, Any]:
+    """Arguments of a cluster, such that its processes leave interrupts to the client."""
+    if not options.get("processes", True):
+        return options
+    own = options.get("preload") or dask.config.get("distributed.worker.preload")
+    return {**options, "preload": [*own, LEAVE_INTERRUPTS]}

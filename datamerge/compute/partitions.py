@@ -36,7 +36,7 @@ def each_partition(
     tasks, wanted = tasks_of_partitions(df, work, _label(stage), partitions, leaves)
     total = sum(kind == "partition" for kind, _ in wanted.values())
     with Stage(stage, total) as told:
-        for key, result in stream.results(tasks, list(wanted), told.goes_on):
+        for key, result in stream.results(tasks, list(wanted), told):
             kind, number = wanted[key]
             if kind == "partition":
                 rows, result = result
@@ -61,7 +61,7 @@ def each(
     keys = list(tasks)
     found: dict[Key, Any] = {}
     with Stage(stage, len(keys)) as told:
-        for key, result in stream.results(tasks, keys, told.goes_on, here):
+        for key, result in stream.results(tasks, keys, told, here):
             found[key] = result
             told.ended(rows(arguments[key[1]]))
     return [found[key] for key in keys]
@@ -86,7 +86,7 @@ def summed(
         tasks[counts[-1]] = Task(counts[-1], _length, TaskRef(part), TaskRef(level[-1]))
     (found,) = merged_in_tree(tasks, level, merge, label)
     with Stage(stage, len(counts)) as told:
-        for key, result in stream.results(tasks, [*counts, found], told.goes_on):
+        for key, result in stream.results(tasks, [*counts, found], told):
             if key == found:
                 summary = result
             else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import dask
 
@@ -102,7 +102,7 @@ class Stage:
     """Tells of one stage from its beginning to its end, be it done or cut short."""
 
     def __init__(self, name: str, total: int):
-        self._name, self._total = name, total
+        self.name, self._total = name, total
         self._tell = reporter() if total and name not in UNTOLD else None
         self._began = time.monotonic()
         self._done = self._rows = 0
@@ -124,7 +124,7 @@ class Stage:
         if self._tell is None or self._is_over:
             return
         seconds, last = time.monotonic() - self._began, self._last if self._done else None
-        now = Progress(self._name, self._done, self._total, self._rows, seconds, last, stopped)
+        now = Progress(self.name, self._done, self._total, self._rows, seconds, last, stopped)
         self._is_over = now.ended
         self._tell(now)
 
@@ -133,8 +133,33 @@ class Stage:
             self.goes_on(stopped=True)
 
 
+class _Here:
+    """A reporter of this process; a copy of it, in another one, is nobody."""
+
+    def __init__(self, reporter: Reporter):
+        self._reporter = reporter
+
+    def __call__(self, progress: Progress) -> None:
+        self._reporter(progress)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return bool, ()
+
+
+def keep_reporter_here() -> None:
+    """See that a reporter that is set can be in the configuration when a worker starts.
+
+    Every worker process that Dask starts, or starts again, gets a copy of the configuration. What
+    can't be copied, as most reporters, would keep it from starting.
+    """
+    chosen = dask.config.get("datamerge.reporter", None)
+    if chosen and not isinstance(chosen, _Here):
+        dask.config.set({"datamerge.reporter": _Here(chosen)})
+
+
 def reporter() -> Reporter | None:
     """Who is told: the one that is set, or the notebook, or the terminal."""
+    keep_reporter_here()
     chosen = dask.config.get("datamerge.reporter", None)
     wanted = dask.config.get("datamerge.progress", None)
     if chosen is not None:

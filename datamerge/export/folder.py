@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from dask.utils import format_bytes
 
-from ..write.parts import Target
+from ..write.target import Target
 
 RUN = ".run.json"  # which run made the folder, or is making it, and what it made
 _OWN = ("data", "removed", "malformed", "pairs", ".run")
@@ -84,6 +84,8 @@ def _note(target: Target, what: dict[str, Any]) -> None:
 
 def finished(target: Target, run: str, made: Resplit) -> None:
     """Note what was made, and remove what a crash may have left half written."""
+    target.settle()
     _note(target, {"run": run, "made": asdict(made)})
+    target.settle()
     if target.fs.exists(f"{target.root}/.run"):
         target.fs.rm(f"{target.root}/.run", recursive=True)

@@ -14,7 +14,7 @@ from .._version import __version__
 from ..audit import ConservationError
 from ..compute import client, each
 from ..read import ReadError
-from ..write.parts import Target
+from ..write.target import Target
 from . import cuts, source
 from .folder import RUN, Resplit, claim, finished
 from .footers import Footer, Style, common_schema, footer, footers

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from ..read import ReadError
-from ..write.parts import Target
+from ..write.target import Target
 from .cuts import Group, Share
 from .footers import Style, opened
 

@@ -13,7 +13,7 @@ from dask.tokenize import tokenize
 
 from ..compute import each_partition
 from ..read.sources import files_of
-from ..write.parts import Target
+from ..write.target import Target
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,20 @@ class Piece:
         """Whether this is all of the file."""
         return self.stop is None and self.share == (0, 1)
 
+    @property
+    def place(self) -> str:
+        """Where it is, for people.
+
+        >>> file = File("f.jsonl", "f.jsonl", 9, "", "lines", None, "/data/f.jsonl", None)
+        >>> Piece(file, 3, 9).place
+        '/data/f.jsonl from byte 3 to 9'
+        """
+        if self.stop is None:
+            number, shares = self.share
+            return self.file.path + (f", share {number + 1} of {shares}" if shares > 1 else "")
+        unit = "row group" if self.file.format == "parquet" else "byte"
+        return f"{self.file.path} from {unit} {self.start:,} to {self.stop:,}"
+
     def __dask_tokenize__(self) -> tuple[Any, ...]:
         return ("Piece", *self.file.key, self.start, self.stop, self.share)
 
@@ -75,6 +89,11 @@ class Load:
         """The one source it reads."""
         return (self.source,)
 
+    def where(self, pieces: tuple[Piece, ...]) -> str:
+        """Where it reads, for people."""
+        places = [piece.place for piece in pieces]
+        return places[0] if len(places) == 1 else f"{places[0]} … {places[-1]}"
+
     def is_cheap(self, pieces: tuple[Piece, ...]) -> bool:
         """Whether these are read in little more time than an Arrow file of the same rows."""
         local = all(p.file.format == "parquet" and p.file.is_local for p in pieces)
@@ -87,9 +106,11 @@ class Load:
             try:
                 self._add(rows, piece, name)
             except ReadError as error:
+                _require_unchanged(piece.file)
                 if self.on_error == "raise":
                     raise
                 rows.set_aside(f"{name}#", 0, f"unreadable file: {error}", _head(piece.file))
+            _require_unchanged(piece.file)
         return rows.frame(self.columns)
 
     def _add(self, rows: Rows, piece: Piece, name: str) -> None:
@@ -118,6 +139,15 @@ def readable(found: Iterator[Found], file: File) -> Iterator[Found]:
         raise  # the work directory is at fault, not the file
     except OSError as error:
         raise ReadError(f"{file.url}: {error}") from error
+
+
+def _require_unchanged(file: File) -> None:
+    """Raise where a file is another one than was to be read: its rows would not be its own."""
+    if file.is_changed:
+        raise ReadError(
+            f"{file.url} was changed or removed while the run went on. See that it stays as it is, "
+            "and start the same run again: it reads this file anew, and goes on with the others"
+        )
 
 
 def _head(file: File) -> bytes:

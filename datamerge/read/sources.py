@@ -47,6 +47,17 @@ class File:
         return isinstance(self.fs, LocalFileSystem)
 
     @property
+    def is_changed(self) -> bool:
+        """Whether it is no longer what it was when it was found; files elsewhere are not asked."""
+        if not self.is_local or not self.stamp:
+            return False
+        try:
+            now = self.fs.info(self.path)
+        except FileNotFoundError:
+            return True
+        return (int(now["size"]), _stamp(self.fs, now)) != (self.size, self.stamp)
+
+    @property
     def key(self) -> tuple[Any, ...]:
         """What tells this file, as it is now, from any other."""
         return self.url, self.name, self.size, self.stamp, self.format, self.compression
@@ -159,21 +170,25 @@ def _relative(path: str, base: str) -> str:
 
 def _file(fs: Any, info: Mapping[str, Any], name: str, chain: str) -> File:
     known, compression = extension(info["name"])
-    stamps = (info.get(key) for key in _STAMPS)
-    stamp = str(next((stamp for stamp in stamps if stamp is not None), ""))
-    if isinstance(fs, LocalFileSystem):
-        # A copy may carry the time of another file; when its own entry was changed it can't.
-        stamp += f" {info.get('created')}"
     return File(
         url=fs.unstrip_protocol(info["name"]) + chain,
         name=name,
         size=int(info.get("size") or 0),
-        stamp=stamp,
+        stamp=_stamp(fs, info),
         format=known or "lines",
         compression=compression,
         path=info["name"],
         fs=fs,
     )
+
+
+def _stamp(fs: Any, info: Mapping[str, Any]) -> str:
+    stamps = (info.get(key) for key in _STAMPS)
+    stamp = str(next((stamp for stamp in stamps if stamp is not None), ""))
+    if isinstance(fs, LocalFileSystem):
+        # A copy may carry the time of another file; when its own entry was changed it can't.
+        stamp += f" {info.get('created')}"
+    return stamp
 
 
 def _implied_name(path: str, root: str, base: str) -> str:

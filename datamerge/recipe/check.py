@@ -17,7 +17,7 @@ from ..read.plan import HOW, WHERE, checked
 from ..read.records import COLUMNS, Rows
 from ..schema import OVERRIDES
 from ..schema.words import SLOTS
-from ..write.parts import Format
+from ..write.target import Format
 from .document import Document, Path, RecipeError, fill
 from .steps import Known, arguments_of, faults_of, known_steps, seeded, without_against
 

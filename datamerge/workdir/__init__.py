@@ -46,8 +46,9 @@ __all__ = [
 KINDS = ("elements", "unpacked", "frames", "compared", "embeddings", "pairs")
 # Rooms whose code has no say in what is kept.
 _SHOWING = (
-    "cli.py", "cluster", "compute/local.py", "compute/progress.py", "compute/stream.py",
-    "compute/terminal.py", "explore", "inspect.py", "migrate.py", "upload.py",
+    "cli.py", "cluster", "compute/cluster.py", "compute/killed.py", "compute/local.py",
+    "compute/progress.py", "compute/stream.py", "compute/terminal.py", "compute/workers.py",
+    "explore", "inspect.py", "migrate.py", "upload.py",
 )  # fmt: skip
 # Packages whose rules or tables have.
 _RULES = ("ftfy", "py3langid", "tokenizers")

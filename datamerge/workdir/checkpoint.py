@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,11 @@ class LoadKept:
         noted = (table.schema.pandas_metadata or {}).get("columns", ())
         arrow = {column["numpy_type"] for column in noted}
         return table.to_pandas(types_mapper=lambda kind: _dtype(kind, arrow))
+
+    def where(self, name: str) -> str:
+        """What it reads, for people: ids tell the file and the place of rows."""
+        ids = replace(self, columns=("id",))(name)["id"]
+        return f"rows {ids.iloc[0]} to {ids.iloc[-1]}" if len(ids) else "no rows"
 
     def __dask_tokenize__(self) -> tuple[object, ...]:
         # What it reads is told by the names of the partitions, wherever the work directory is.

@@ -18,7 +18,8 @@ from ..compute import each_partition, graph_of
 from . import notes
 from .finish import finish, merge_parts, tidy
 from .ledger import Tally, ledger_of
-from .parts import Format, Target, WritePart
+from .parts import WritePart
+from .target import Format, Target
 
 __all__ = ["Tally", "write"]
 

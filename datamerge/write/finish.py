@@ -14,7 +14,7 @@ from . import notes
 from .card import card
 from .ledger import Tally
 from .notes import Notes
-from .parts import Files, Target
+from .target import Files, Target
 
 
 def merge_parts(target: Target, written: Notes) -> None:
@@ -28,7 +28,8 @@ def merge_parts(target: Target, written: Notes) -> None:
         with target.replacing(single) as file:
             _join(fs, [f"{target.root}/{name}" for name in names], file, target.format)
         written.merged = {single: file.sums}
-        notes.save(target, notes.MERGED, written.merged)  # before the parts go
+        notes.save(target, notes.MERGED, written.merged)
+        target.settle()  # before the parts go
     for name in names:
         if fs.exists(f"{target.root}/{name}"):
             fs.rm(f"{target.root}/{name}")
@@ -76,8 +77,10 @@ def finish(
         file.write(noted.encode())
     with target.replacing("README.md") as file:
         file.write(card(tally, noted, target.format, schema=target.schema).encode())
+    target.settle()  # where there is a ledger, there is everything
     with target.replacing("ledger.json") as file:
         file.write(orjson.dumps(tally.to_dict(), option=orjson.OPT_INDENT_2))
+    target.settle()
     tidy(target)
 
 

@@ -14,7 +14,7 @@ import orjson
 import xxhash
 
 from .._merge_card import FOLDERS
-from .parts import Files, Target
+from .target import Files, Target
 
 RUN = ".run.json"  # which run the folder holds, or is being made; when it is finished, its notes
 MERGED = ".run/merged.json"

@@ -2,106 +2,25 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, Literal
+from dataclasses import dataclass
+from typing import Any
 
-import fsspec
 import numpy as np
 import orjson
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import xxhash
 
 from .._arrays import strings
 from ..audit import DETAIL, MALFORMED, REASON
-from ..workdir.sealed import room_for
 from .records import kept_table, native, sayable
+from .target import Files, Target
 
-Format = Literal["parquet", "jsonl"]
 # Columns in which to look for repeated values is in vain.
 SELDOM_REPEATED = ("id", "text", "content", "value", "drop_detail")
-Files = dict[str, list[Any]]  # by name: the length and the hash
 SUFFIX = {"parquet": "parquet", "jsonl": "jsonl"}
-
-
-@dataclass(frozen=True)
-class Target:
-    """Where a run is written and how; the same on every worker."""
-
-    path: str
-    format: Format = "parquet"
-    schema: str | None = None
-    options: dict[str, Any] = field(default_factory=dict, repr=False)
-
-    @property
-    def fs(self) -> Any:
-        """The file system of the output."""
-        return fsspec.core.url_to_fs(self.path, **self.options)[0]
-
-    @property
-    def root(self) -> str:
-        """The output folder as that file system names it."""
-        return str(fsspec.core.url_to_fs(self.path, **self.options)[1]).rstrip("/")
-
-    @contextmanager
-    def replacing(self, name: str) -> Iterator[Any]:
-        """A file under the output folder that appears only once it is whole.
-
-        Until then it is in ``.run``, which goes at the end with all that a crash left there.
-        """
-        fs, final = self.fs, f"{self.root}/{name}"
-        temporary = f"{self.root}/.run/{PurePosixPath(final).name}.{uuid.uuid4().hex}.tmp"
-        for folder in (f"{self.root}/.run", str(PurePosixPath(final).parent)):
-            fs.makedirs(folder, exist_ok=True)
-        try:
-            with room_for(final), fs.open(temporary, "wb") as file:
-                yield Summed(file)
-            _rename(fs, temporary, final)
-        except BaseException:
-            if fs.exists(temporary):
-                fs.rm(temporary)
-            raise
-
-
-class Summed:
-    """A file that is written, and what is to be noted of it: its length and hash so far."""
-
-    def __init__(self, file: BinaryIO):
-        self._file = file
-        self._length, self._digest = 0, xxhash.xxh3_64()
-
-    def write(self, data: Any) -> int:
-        """Write on."""
-        self._digest.update(data)
-        self._length += memoryview(data).nbytes
-        return self._file.write(data)
-
-    @property
-    def sums(self) -> list[Any]:
-        """Length and hash."""
-        return [self._length, self._digest.hexdigest()]
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._file, name)
-
-
-def _rename(fs: Any, temporary: str, final: str) -> None:
-    try:
-        if "file" in (fs.protocol if isinstance(fs.protocol, tuple) else (fs.protocol,)):
-            Path(temporary).replace(final)
-        else:
-            fs.mv(temporary, final)
-    except FileNotFoundError as error:
-        raise FileNotFoundError(
-            f"{final} could not be put in its place: another run has finished or replaced this "
-            "folder meanwhile"
-        ) from error
 
 
 @dataclass(frozen=True)
