@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .._arrays import STRING, string_column, strings
+from .._arrays import STRING, of_pandas, string_column, strings
 from .steps import Step, unused
 
 # A pandas or a Dask DataFrame: steps give back what they are given.
@@ -48,6 +48,7 @@ def apply(df: Frame, step: Step) -> Frame:
     if isinstance(frame, pd.DataFrame):
         frame = step(frame)
     else:
+        of_pandas(frame)
         frame = frame.map_partitions(step, meta=step(frame._meta))
     return frame
 

@@ -13,6 +13,7 @@ import pandas as pd
 from dask.tokenize import tokenize
 
 from .. import audit, workdir
+from .._arrays import of_pandas
 from .._merge_card import FOLDERS
 from ..compute import each_partition, graph_of
 from . import notes
@@ -86,6 +87,7 @@ def write(
     """
     if format not in get_args(Format):
         raise ValueError(f"format={format!r}; it is one of {', '.join(get_args(Format))}")
+    of_pandas(df)
     lazy: Any = (
         dd.from_pandas(df, npartitions=1, sort=False) if isinstance(df, pd.DataFrame) else df
     )

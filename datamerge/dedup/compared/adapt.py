@@ -8,7 +8,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from ..._arrays import MESSAGES, STRING, messages_array, messages_column, one_chunk
+from ..._arrays import (
+    MESSAGES,
+    STRING,
+    messages_array,
+    messages_column,
+    of_pandas,
+    one_chunk,
+)
 from ...audit import DETAIL, REASON
 from ...schema import RecordError, Schema, normaliser
 
@@ -25,6 +32,7 @@ def adapted(df: Any) -> Any:
     ``frame``; without reasons all its rows are live. Of a Dask frame none of this is known
     without computing it, so there a missing column is an error.
     """
+    of_pandas(df)
     missing = [name for name in NEEDED if name not in df.columns]
     if not missing:
         return df
