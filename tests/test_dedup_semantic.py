@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import re
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -14,14 +17,33 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import datamerge as dm
-from datamerge.dedup.cosine import clustered, compare, dense, int8, products, screen, vectors
+from datamerge.compute import shortage
+from datamerge.dedup.cosine import (
+    clustered,
+    compare,
+    dense,
+    int8,
+    kinds,
+    ondevice,
+    resident,
+    screen,
+    vectors,
+)
 from datamerge.dedup.evidence.pairs import PAIR
 
 ARITHMETICS = ["float32"]
 if screen.has_vnni():
     ARITHMETICS.append("int8")
 if importlib.util.find_spec("torch"):
-    ARITHMETICS.append("bfloat16")
+    # The second is what a GPU does, on torch's device that is everywhere.
+    ARITHMETICS += ["bfloat16", "device"]
+
+
+def arithmetic_of(name: str) -> dask.config.set:
+    """Settings under which vectors are compared so."""
+    device = {"datamerge.dedup.device": "cpu"} if name == "device" else {}
+    arithmetic = "bfloat16" if name == "device" else name
+    return dask.config.set({"datamerge.dedup.arithmetic": arithmetic, **device})
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +56,9 @@ def _workdir(tmp_path):
 def small_blocks(monkeypatch):
     """Blocks of 192 rows: some hundred rows make several."""
     monkeypatch.setattr(vectors, "BLOCK", 192)
+    monkeypatch.setattr(ondevice.OnDevice, "largest", 192)
     monkeypatch.setattr(compare, "_FEWEST", 2)
+    monkeypatch.setattr(compare, "_PRODUCTS", 0)
 
 
 def brute(vectors: np.ndarray, floor: float) -> dict[tuple[int, int], float]:
@@ -70,7 +94,7 @@ def near_copies(rng, count: int, dim: int, spread: float = 0.2) -> np.ndarray:
 
 
 def all_pairs(vectors: np.ndarray, floor: float, arithmetic: str, **options) -> np.ndarray:
-    with dask.config.set({"datamerge.dedup.arithmetic": arithmetic}):
+    with arithmetic_of(arithmetic):
         return compare.all_pairs(vectors, floor, **options)
 
 
@@ -191,29 +215,31 @@ def test_arithmetic_that_is_not_known():
         all_pairs(np.ones((3, 3), np.float32), 0.5, "int4")
 
 
-@pytest.mark.parametrize("kind", ["float32", "bfloat16"])
+@pytest.mark.parametrize("kind", ["float32", "bfloat16", "device"])
 def test_out_of_memory_halves_the_tile(kind, monkeypatch):
     if kind not in ARITHMETICS:
         pytest.skip("torch is not installed")
-    name = {"float32": "Float32", "bfloat16": "Bfloat16"}[kind]
-    of = getattr(products, name)
+    of = {"float32": kinds.Float32, "bfloat16": kinds.Bfloat16, "device": ondevice.OnDevice}[kind]
     sizes = []
     original = of.at_least
 
     def short_of_memory(self, left, right, *rest):
-        sizes.append(len(left) * len(right))
-        if len(left) * len(right) > 1000:
+        sizes.append(rows(left) * rows(right))
+        if sizes[-1] > 10_000:
             if kind == "float32":
                 raise MemoryError
             import torch
 
-            raise torch.OutOfMemoryError
+            torch.empty(1 << 50)  # its own error
         return original(self, left, right, *rest)
+
+    def rows(units):
+        return len(units.values if kind == "device" else units)
 
     monkeypatch.setattr(of, "at_least", short_of_memory)
     vectors = near_copies(np.random.default_rng(1), 200, 30)
     assert_same(as_dict(all_pairs(vectors, 0.8, kind)), vectors, 0.8)
-    assert max(sizes) > 1000 > min(sizes)
+    assert max(sizes) > 10_000 > min(sizes)
 
 
 @pytest.mark.skipif("int8" not in ARITHMETICS, reason="the processor has no AVX-512 VNNI")
@@ -287,7 +313,7 @@ def test_clusters_find_the_pairs_that_share_one(arithmetic, tmp_path, small_bloc
     old = rng.random(900) < 0.2
     np.save(tmp_path / "vectors.npy", vectors)
     (tmp_path / "scratch").mkdir()
-    with dask.config.set({"datamerge.dedup.arithmetic": arithmetic}):
+    with arithmetic_of(arithmetic):
         found, _, about = dense.search(
             tmp_path / "vectors.npy", 0.8, tmp_path / "scratch", old, clustered.Nearest(20, 2)
         )
@@ -377,3 +403,189 @@ def test_bad_modes():
         dm.dedup.semantic(df, mode="fast")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="at least one cluster"):
         dm.dedup.semantic(df, mode="clustered", probes=0)
+
+
+# On a device
+
+
+needs_torch = pytest.mark.skipif("device" not in ARITHMETICS, reason="torch is not installed")
+
+
+@needs_torch
+@pytest.mark.parametrize("fits", [100, 4])
+def test_blocks_are_sent_once_while_they_fit(fits, small_blocks, monkeypatch):
+    """Squares beside each other share blocks: where four fit, few are sent again."""
+    vectors = near_copies(np.random.default_rng(2), 192 * 8, 40)
+    sent, most, original = [], [], ondevice.OnDevice.units
+
+    def units(self, vectors, rows, basis):
+        sent.append(int(rows[0]))
+        return original(self, vectors, rows, basis)
+
+    def keep(self, here, kept):
+        most.append(kept)
+        return fits * 192 * 40 * 2
+
+    monkeypatch.setattr(ondevice.OnDevice, "units", units)
+    monkeypatch.setattr(ondevice.OnDevice, "keep", keep)
+    with dask.config.set(scheduler="synchronous"):
+        found = all_pairs(vectors, 0.8, "device")
+    assert_same(as_dict(found), vectors, 0.8)
+    assert len(set(sent)) == 8 and max(most) <= fits * 192 * 40 * 2
+    # 36 squares of two blocks each
+    assert len(sent) == 8 if fits == 100 else 8 < len(sent) <= 24
+    assert max(most) > 0 and resident.BLOCKS.nbytes == 0  # nothing stays when the search ends
+
+
+@needs_torch
+def test_blocks_of_another_matrix_are_not_taken_for_these(tmp_path, small_blocks):
+    """Two searches in one folder, one after another; the first was killed before its end."""
+    one, other = (near_copies(np.random.default_rng(n), 400, 30) for n in (1, 2))
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(resident, "end_of", lambda folder: None)
+        all_pairs(one, 0.8, "device", folder=folder)
+        assert resident.BLOCKS.nbytes > 0
+    for path in folder.glob("*"):
+        path.unlink()
+    found = all_pairs(other, 0.8, "device", folder=folder)
+    assert_same(as_dict(found), other, 0.8)
+
+
+@needs_torch
+@pytest.mark.parametrize("fails", ["at_least", "units"])
+@pytest.mark.parametrize("after", [0, 3])
+def test_a_device_without_memory_leaves_it_to_the_processor(fails, after, tmp_path, monkeypatch):
+    import torch
+
+    original, calls = getattr(ondevice.OnDevice, fails), []
+
+    def full(self, *arguments):
+        calls.append(fails)
+        if len(calls) > after:
+            torch.empty(1 << 50)
+        return original(self, *arguments)
+
+    monkeypatch.setattr(vectors, "BLOCK", 192)
+    monkeypatch.setattr(ondevice.OnDevice, "largest", 192)
+    monkeypatch.setattr(ondevice.OnDevice, fails, full)
+    rows = near_copies(np.random.default_rng(4), 700, 30)
+    group = np.random.default_rng(5).integers(-1, 2, 700).astype(np.int32)
+    old = np.arange(700) < 250
+    with dask.config.set(scheduler="synchronous"):
+        found = all_pairs(rows, 0.7, "device", folder=tmp_path, old=old, group=group)
+    expected = all_pairs(rows, 0.7, "float32", old=old, group=group)
+    np.testing.assert_array_equal(sorted_(found), sorted_(expected))
+    told = shortage.noted(tmp_path)["compare"]
+    assert told["devices"] == ["cpu"] and told["often"] >= 1 and told["rows_on_cpu"] > 0
+    assert resident.BLOCKS.nbytes == 0 and len(calls) > after
+
+
+@needs_torch
+def test_real_lack_of_memory_ends_in_the_same_pairs(tmp_path):
+    """A process that may not have more memory than it has, but for a little."""
+    vectors = near_copies(np.random.default_rng(6), 10_000, 32)
+    np.save(tmp_path / "rows.npy", vectors)
+    code = f"""
+import resource, dask, numpy as np, torch
+from datamerge.dedup.cosine import compare
+from datamerge.compute import shortage
+from pathlib import Path
+rows, folder = np.load({str(tmp_path / "rows.npy")!r}), Path({str(tmp_path / "scratch")!r})
+torch.set_num_threads(1)
+settings = {{"datamerge.dedup.arithmetic": "bfloat16", "datamerge.dedup.device": "cpu",
+            "datamerge.room": "8GiB", "scheduler": "synchronous"}}
+with dask.config.set(settings):
+    compare.all_pairs(rows[:300], 0.7)  # what is compiled and started takes memory, too
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + (150 << 20), -1))
+    folder.mkdir()
+    found = compare.all_pairs(rows, 0.7, folder=folder)
+resource.setrlimit(resource.RLIMIT_AS, (-1, -1))
+np.save(folder / "sorted.npy", np.sort(found, order=["left", "right"]))
+print(shortage.noted(folder))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    told = ast.literal_eval(done.stdout)["compare"]
+    assert told["often"] >= 1 and told["fewest_rows"] < 10_000
+    expected = sorted_(all_pairs(vectors, 0.7, "float32"))
+    np.testing.assert_array_equal(np.load(tmp_path / "scratch" / "sorted.npy"), expected)
+
+
+@needs_torch
+def test_a_crowded_tile_is_looked_through_by_parts(tmp_path, monkeypatch):
+    monkeypatch.setattr(ondevice, "_MOST_STRIPS", 10)
+    monkeypatch.setattr(ondevice, "_STRIPS", 3)
+    vectors = near_copies(np.random.default_rng(3), 300, 20, spread=0.02)
+    found = all_pairs(vectors, -0.5, "device", folder=tmp_path)
+    assert len(found) > 20_000 and not shortage.noted(tmp_path)
+    assert_same(as_dict(found), vectors, -0.5)
+
+
+@given(st.floats(-1, 1))
+def test_a_bound_in_bfloat16_is_the_next_below(bound):
+    least = kinds.below(bound)
+    step = 2.0**-7 * max(abs(bound), 2.0**-126)
+    assert bound - step <= least <= bound
+    assert np.float32(least).view(np.uint32) & 0xFFFF == 0
+
+
+@needs_torch
+def test_cublas_is_told_to_add_in_float32_and_the_setting_is_put_back():
+    import torch
+
+    matmul = torch.backends.cuda.matmul
+    kind = ondevice.OnDevice("cpu")
+    kind.device = torch.device("cuda")
+    for before in (True, False):
+        matmul.allow_bf16_reduced_precision_reduction = before
+        with kind._sums_of_float32():
+            assert matmul.allow_bf16_reduced_precision_reduction is False
+        assert matmul.allow_bf16_reduced_precision_reduction is before
+    matmul.allow_bf16_reduced_precision_reduction = True
+
+
+@dataclass(frozen=True)
+class Telling(Table):
+    """One that halves its batches, or says so."""
+
+    short: bool = False
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        if self.short:
+            shortage.note("halved", "an encoder's", 5)
+        return super().encode(texts)
+
+
+@needs_torch
+@pytest.mark.parametrize("mode", ["exact", "clustered"])
+def test_lack_of_memory_is_told_in_the_ledger_and_changes_nothing_else(mode, tmp_path, monkeypatch):
+    """On the way to vectors, too: what encoders note is kept with what the comparison notes."""
+    rng = np.random.default_rng(7)
+    records = texts_of(near_copies(rng, 300, 24))
+    original, written = ondevice.OnDevice.at_least, {}
+
+    def full(self, left, right, *rest):
+        if len(left.values) > 64:
+            raise MemoryError
+        return original(self, left, right, *rest)
+
+    for name in ("plenty", "little"):
+        table = Telling(24, short=name == "little")
+        with monkeypatch.context() as patch, arithmetic_of("device"):
+            if table.short:
+                patch.setattr(ondevice.OnDevice, "at_least", full)
+            with dask.config.set({"datamerge.workdir": str(tmp_path / name)}):
+                df = dm.read(records, name="rows")
+                dups = dm.dedup.semantic(df, threshold=0.9, encoder=table, mode=mode)
+                written[name] = dm.write(dups.mark(), tmp_path / f"{name}-out")
+    told = written["little"].steps[0].pop("short_of_memory")["semantic_duplicate"]
+    assert told["compare"]["fewest_rows"] == 64 and told["compare"]["devices"] == ["cpu"]
+    assert told["embed"] == {"devices": ["an encoder's"], "often": 1, "fewest_rows": 5}
+    assert written["little"].steps == written["plenty"].steps
+    for path in (tmp_path / "plenty-out").rglob("*.parquet"):
+        other = tmp_path / "little-out" / path.relative_to(tmp_path / "plenty-out")
+        assert path.read_bytes() == other.read_bytes()
+    assert sum(written["plenty"].total["removed"].values()) > 50

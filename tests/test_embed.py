@@ -275,7 +275,9 @@ def reference(minilm):
     )
 
 
-@pytest.mark.parametrize(("precision", "least"), [("float32", 0.999999), ("bfloat16", 0.999)])
+@pytest.mark.parametrize(
+    ("precision", "least"), [("float32", 0.999999), ("bfloat16", 0.999), ("float16", 0.9999)]
+)
 def test_transformer_agrees_with_sentence_transformers(minilm, reference, precision, least):
     vectors = TransformerEncoder(minilm, precision=precision).encode(SENTENCES)
     assert vectors.dtype == np.float32 and vectors.shape == (len(SENTENCES), 384)
@@ -324,23 +326,60 @@ def test_transformer_vector_is_the_same_in_any_company(minilm, precision):
     assert np.array_equal(together, alone)
 
 
-def test_transformer_halves_a_batch_that_does_not_fit(minilm, monkeypatch):
+@pytest.mark.parametrize("most", [3, 1, 0])
+def test_transformer_halves_a_batch_that_does_not_fit(most, minilm, monkeypatch, tmp_path):
+    """With torch's own error; and where not even one text fits, the processor takes it."""
+    import torch
+
+    from datamerge.compute.shortage import noted, noting
+    from datamerge.embed.loaded import LoadedModel
+
+    real, asked = LoadedModel._forward, []
+
+    def small_device(self, tokens, length, rows):
+        asked.append(rows)
+        if rows > most and self.device.type == "meta":
+            torch.empty(1 << 50)
+        with monkeypatch.context() as patch:
+            patch.setattr(self, "device", torch.device("cpu"))
+            return real(self, tokens, length, rows)
+
+    one = TransformerEncoder(minilm, precision="float32")
+    texts = [f"sentence number {i}" for i in range(20)]
+    wanted = one.encode(texts)
+    model = LoadedModel(one._folder, "float32", "cpu")
+    model.device, model._most_tokens = torch.device("meta"), 65_536  # a device in all but name
+    monkeypatch.setattr(LoadedModel, "_forward", small_device)
+    with noting(tmp_path, "embed"):
+        np.testing.assert_allclose(model.encode(texts, most=256), wanted, atol=1e-6)
+    told = noted(tmp_path)["embed"]
+    assert (
+        asked[0] == 65_536 // 8 and told["devices"] == ["meta"] and told["often"] == 13 - most // 2
+    )
+    assert told.get("rows_on_cpu", 0) == (0 if most else 20)
+    asked.clear()
+    model.encode(texts, most=256)
+    assert asked[0] == max(1, most - most // 3), "later batches are as small at once"
+
+
+def test_transformer_without_room_for_the_model_runs_on_the_processor(minilm, monkeypatch):
     import torch
 
     from datamerge.embed.loaded import LoadedModel
 
-    real = LoadedModel._forward
+    real, tried = torch.nn.Module.to, []
 
-    def small_device(self, tokens, length):
-        if len(tokens) > 3:
-            raise torch.OutOfMemoryError("more than three rows")
-        return real(self, tokens, length)
+    def full(self, device, dtype):
+        if device.type != "cpu":
+            tried.append(device)
+            torch.empty(1 << 50)
+        return real(self, device, dtype)
 
-    small = TransformerEncoder(minilm, precision="float32")
-    texts = [f"sentence number {i}" for i in range(20)]
-    wanted = small.encode(texts)
-    monkeypatch.setattr(LoadedModel, "_forward", small_device)
-    np.testing.assert_allclose(small.encode(texts), wanted, atol=1e-6)
+    monkeypatch.setattr(torch.nn.Module, "to", full)
+    encoder = TransformerEncoder(minilm, precision="float32", device="meta")
+    wanted = TransformerEncoder(minilm, precision="float32").encode(SENTENCES)
+    assert LoadedModel(encoder._folder, "float32", "meta").device.type == "cpu"
+    assert len(tried) == 2 and np.array_equal(encoder.encode(SENTENCES), wanted)
 
 
 def test_transformer_max_tokens(minilm):
@@ -371,3 +410,60 @@ def test_transformer_pickle_and_threads(minilm):
     with ThreadPoolExecutor(4) as pool:
         for found in pool.map(back.encode, [SENTENCES] * 8):
             assert np.array_equal(found, wanted)
+
+
+# What any encoder gives.
+
+
+def test_vectors_are_taken_from_any_library():
+    from datamerge.embed.arrays import on_host
+
+    rows = np.arange(6, dtype=np.float32).reshape(3, 2)
+    assert on_host(rows) is rows
+    strict = pytest.importorskip("array_api_strict")
+    np.testing.assert_array_equal(on_host(strict.asarray(rows)), rows)
+    # Not on the host: NumPy may not look at it, but asks for a copy.
+    elsewhere = strict.asarray(rows, device=strict.Device("device1"))
+    with pytest.raises(RuntimeError):
+        np.asarray(elsewhere)
+    np.testing.assert_array_equal(on_host(elsewhere), rows)
+    with pytest.raises(ValueError, match="differ in length"):
+        on_host([[1.0], [1.0, 2.0]])
+
+
+def test_vectors_are_taken_from_torch():
+    torch = pytest.importorskip("torch")
+    from datamerge.embed.arrays import on_host
+
+    rows = np.arange(6, dtype=np.float32).reshape(3, 2)
+    for dtype in (torch.float32, torch.bfloat16, torch.float16, torch.float64, torch.int64):
+        np.testing.assert_array_equal(on_host(torch.tensor(rows, dtype=dtype)), rows)
+    trained = torch.tensor(rows, requires_grad=True)
+    np.testing.assert_array_equal(on_host(trained), rows)
+
+
+class Old:
+    """An array of a library whose DLPack does not copy between devices, such as CuPy's was."""
+
+    def __init__(self, rows):
+        self.rows = rows
+
+    def __dlpack__(self, **options):
+        raise BufferError("on a device")
+
+    def __dlpack_device__(self):
+        return 2, 0
+
+    def __array__(self, *options, **more):
+        raise TypeError("implicit conversion to a NumPy array is not allowed")
+
+
+def test_vectors_of_a_library_that_copies_in_its_own_way_or_not_at_all():
+    from datamerge.embed.arrays import on_host
+
+    rows = np.ones((2, 3), np.float32)
+    with pytest.raises(TypeError, match=r"Old that can't be copied to the host: implicit"):
+        on_host(Old(rows))
+    old = Old(rows)
+    old.get = lambda: rows
+    assert on_host(old) is rows

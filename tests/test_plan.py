@@ -51,7 +51,21 @@ def test_every_square_is_in_one_share(rows, old):
     squares, blocks = work.squares(), -(-rows // 192)
     seen = [tuple(one) for first, last in work.shares() for one in squares[first:last].tolist()]
     expected = [(a, b) for a in range(blocks) for b in range(a, blocks) if (b + 1) * 192 > old]
-    assert seen == (expected if rows > 1 else [])
+    assert sorted(seen) == (expected if rows > 1 else []) and len(seen) == len(set(seen))
+
+
+def test_squares_beside_each_other_share_blocks():
+    """Whatever number of blocks a worker holds, it gets few of them again."""
+    squares = compared(192 * 60, 192).squares()
+    for held in (8, 16, 32):
+        kept, got = dict[int, None](), 0
+        for block in squares.ravel().tolist():
+            got += block not in kept
+            kept.pop(block, None)
+            kept[block] = None
+            if len(kept) > held:
+                del kept[next(iter(kept))]
+        assert got < 3 * len(squares) / held
 
 
 def test_clusters_of_ten_million_vectors():

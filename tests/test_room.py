@@ -15,7 +15,7 @@ from frames import make_frame
 import datamerge as dm
 from datamerge.compute import memory
 from datamerge.compute.room import SHARE, room
-from datamerge.dedup.cosine import compare, products, vectors
+from datamerge.dedup.cosine import compare, kinds, products, vectors
 
 
 @pytest.fixture(autouse=True)
@@ -40,8 +40,8 @@ def test_blocks_and_tiles_shrink_with_the_room():
     assert sizes == sorted(sizes) and sizes[0] < sizes[1] < sizes[-1] == vectors.BLOCK
     assert all(size % vectors.UNIT == 0 and size for size in sizes)
     assert vectors.block_rows(100, 384, 128 << 20) == vectors.UNIT  # there are no more rows
-    tiles = [products.tile_rows(mib << 20) for mib in (0, 1, 16, 128, 1024)]
-    assert tiles == sorted(tiles) and tiles[0] == 1 and tiles[-1] == products.TILE
+    tiles = [products.tile_rows(mib << 20, kinds.Float32()) for mib in (0, 1, 16, 128, 1024)]
+    assert tiles == sorted(tiles) and tiles[0] == 1 and tiles[-1] == kinds.TILE
 
 
 @pytest.mark.parametrize("arithmetic", ["int8", "bfloat16", "float32"])
@@ -58,7 +58,7 @@ def test_the_same_pairs_in_any_room(arithmetic):
         np.testing.assert_array_equal(pairs, found["64MiB"])
 
 
-class Short(products.Float32):
+class Short(kinds.Float32):
     """A product that has memory for small tiles alone."""
 
     most = 40
@@ -73,7 +73,7 @@ def test_a_tile_that_is_too_large_after_all_is_halved(monkeypatch):
     rows = np.random.default_rng(1).normal(size=(500, 20)).astype(np.float32)
     with dask.config.set({"datamerge.dedup.arithmetic": "float32"}):
         expected = np.sort(compare.all_pairs(rows, 0.5))
-        monkeypatch.setattr(products, "Float32", Short)
+        monkeypatch.setattr(kinds, "Float32", Short)
         np.testing.assert_array_equal(np.sort(compare.all_pairs(rows, 0.5)), expected)
     assert len(expected) > 100
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from .._version import __version__
+from ..compute.shortage import noted
 from ..embed import Encoder
 from ..embed import encoder as make_encoder
 from ..embed.store import Store
@@ -121,7 +122,9 @@ class Semantic:
                 distinct = np.flatnonzero(same == np.arange(len(rows)))
                 vectors = matrix(store, rows, distinct, place)
             found = search(vectors, self.floor, place, rows.old[distinct], self.nearby)
-            pairs = Pairs(distinct, found.pairs, found.dense, found.about)
+            short = noted(place)
+            about = found.about | ({"short_of_memory": short} if short else {})
+            pairs = Pairs(distinct, found.pairs, found.dense, about)
             evidence.save(folder, rows, same, pairs, self._about())
         return kept
 

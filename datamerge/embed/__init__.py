@@ -36,6 +36,7 @@ class Encoder(Protocol):
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Rows of float32, ``[len(texts), dim]``, of length one; zeros where a text says nothing.
 
+        An array on a device (of torch, CuPy, or any library that speaks DLPack) is taken, too.
         The vector of a text must not depend on the texts beside it. Workers call this from
         several threads at once, and get the encoder by pickling.
         """

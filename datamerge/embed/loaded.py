@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from transformers import AutoModel, AutoTokenizer
 from transformers.utils import logging
 
+from ..compute.shortage import free_everything, is_out_of_memory, note
 from .folder import ModelFolder
+from .transformer import forget
+
+T = TypeVar("T")
 
 # Tokens of a batch, padding included. On a processor's cores more is slower: the activations of
 # 2,048 tokens fit its cache.
@@ -26,17 +31,31 @@ class LoadedModel:
         self.device = torch.device(device) if device else _device()
         self.pooling = folder.pooling
         self.tokenizer = AutoTokenizer.from_pretrained(folder.weights)
-        dtype = _dtype(precision, self.device)
+        self._made_of = folder, precision
         with _Quiet():
             model = AutoModel.from_pretrained(folder.weights, use_safetensors=True)
-        self.model = model.to(self.device, dtype).eval()
+        self.model = self._placed(model).eval()
+        self._most_tokens = _TOKENS_ON_CPU if self.device.type == "cpu" else _TOKENS_ON_DEVICE
         self._tokenizing = threading.Lock()
+
+    def _placed(self, model: Any) -> Any:
+        """On the device; where there is no room for it, on the processor."""
+        precision = self._made_of[1]
+        for _ in range(2):
+            dtype = _dtype(precision, self.device)
+            placed = _or_none(model.to, self.device, dtype, last=self.device.type == "cpu")
+            if placed is not None:
+                return placed
+            free_everything()
+            note("freed", self.device, 0)
+        self.device = torch.device("cpu")
+        return model.to(self.device, _dtype(precision, self.device))
 
     def encode(self, texts: Sequence[str], *, most: int) -> np.ndarray:
         """Unit vectors; texts of one length go through the model together."""
         tokens = [self._tokens(text, most) for text in texts]
         vectors = np.empty((len(tokens), self.model.config.hidden_size), np.float32)
-        for places, length in self._batches(np.array([len(some) for some in tokens], int), most):
+        for places, length in self._lengths(np.array([len(some) for some in tokens], int), most):
             vectors[places] = self._vectors([tokens[place] for place in places], length)
         return vectors
 
@@ -47,35 +66,47 @@ class LoadedModel:
         with self._tokenizing:
             return self.tokenizer(text, truncation=True, max_length=most)["input_ids"]
 
-    def _batches(self, lengths: np.ndarray, most: int) -> Iterator[tuple[np.ndarray, int]]:
+    def _lengths(self, lengths: np.ndarray, most: int) -> Iterator[tuple[np.ndarray, int]]:
         """Places of texts of about one length, and the length to pad them to."""
         step = np.where(lengths <= 64, 8, 32)
         padded = np.minimum(-(-lengths // step) * step, most)
         for length in np.unique(padded):
-            places = np.flatnonzero(padded == length)
-            rows = self._rows(int(length))
-            for start in range(0, len(places), rows):
-                yield places[start : start + rows], int(length)
-
-    def _rows(self, length: int) -> int:
-        most = _TOKENS_ON_CPU if self.device.type == "cpu" else _TOKENS_ON_DEVICE
-        return max(1, most // length)
+            yield np.flatnonzero(padded == length), int(length)
 
     def _vectors(self, tokens: list[list[int]], length: int) -> np.ndarray:
-        try:
-            return self._forward(tokens, length)
-        except torch.OutOfMemoryError:
-            if len(tokens) == 1:
-                raise
-        half = len(tokens) // 2
-        return np.concatenate(
-            [self._vectors(some, length) for some in (tokens[:half], tokens[half:])]
-        )
+        """Batch by batch; out of memory, all batches from here on have half the tokens."""
+        found = []
+        while tokens:
+            rows = self._rows(length)
+            last = rows == 1 and self.device.type == "cpu"
+            some = _or_none(self._forward, tokens[:rows], length, rows, last=last)
+            if some is None:
+                some = self._with_less(tokens[:rows], length, rows)
+            found.append(some)
+            tokens = tokens[len(some) :]
+        return np.concatenate(found)
+
+    def _rows(self, length: int) -> int:
+        return max(1, self._most_tokens // length)
+
+    def _with_less(self, tokens: list[list[int]], length: int, rows: int) -> np.ndarray:
+        """No vectors, but smaller batches; of one text that did not fit, that of the processor."""
+        free_everything(but=forget)
+        if rows > 1:
+            self._most_tokens = min(self._most_tokens, rows * length // 2)
+            note("halved", self.device, self._rows(length))
+            return np.empty((0, self.model.config.hidden_size), np.float32)
+        note("on_cpu", self.device, 1)
+        return self._on_processor._vectors(tokens, length)
+
+    @cached_property
+    def _on_processor(self) -> LoadedModel:
+        return LoadedModel(*self._made_of, "cpu")
 
     @torch.inference_mode()
-    def _forward(self, tokens: list[list[int]], length: int) -> np.ndarray:
+    def _forward(self, tokens: list[list[int]], length: int, rows: int) -> np.ndarray:
         # A GPU chooses its arithmetic by the batch's shape: keep that the same for any company.
-        rows = len(tokens) if self.device.type == "cpu" else self._rows(length)
+        rows = len(tokens) if self.device.type == "cpu" else rows
         ids = torch.full((rows, length), self.tokenizer.pad_token_id or 0)
         mask = torch.zeros((rows, length), dtype=torch.long)
         for row, some in enumerate(tokens):
@@ -86,6 +117,16 @@ class LoadedModel:
         # A sum has the direction of the mean.
         pooled = hidden[:, 0] if self.pooling == "cls" else (hidden * mask[..., None]).sum(dim=1)
         return torch.nn.functional.normalize(pooled, dim=1)[: len(tokens)].cpu().numpy()
+
+
+def _or_none(work: Callable[..., T], *arguments: Any, last: bool) -> T | None:
+    """What the work gives; None where memory ran out, once the error has let go of what it held."""
+    try:
+        return work(*arguments)
+    except Exception as error:
+        if last or not is_out_of_memory(error):
+            raise
+    return None
 
 
 def _device() -> torch.device:

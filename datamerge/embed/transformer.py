@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from ..compute.shortage import holder
 from .folder import ModelFolder
 
 if TYPE_CHECKING:
     from .loaded import LoadedModel
 
-Precision = Literal["auto", "float32", "bfloat16"]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 # Threads of a worker that need a model at the same time must not each load it.
 _loading = threading.RLock()
@@ -39,9 +40,11 @@ class TransformerEncoder:
         A folder, or a name on the Hub. ``HF_HUB_OFFLINE=1`` keeps to what is already downloaded.
     max_tokens : int, optional
         What comes after so many tokens of a text is not read.
-    precision : {"auto", "float32", "bfloat16"}
+    precision : {"auto", "float32", "bfloat16", "float16"}
         Of the weights. ``auto``: bfloat16 where the device multiplies in it (three times as fast,
-        cosines good to about 0.001), float32 otherwise.
+        cosines good to about 0.001), float32 otherwise. ``float16`` is for GPUs that have no
+        bfloat16: it has more digits, but some models have numbers too large for it, which is an
+        error that names the text.
     device : str, optional
         As torch names it. Without it, torch's accelerator if there is one.
     revision : str, optional
@@ -59,7 +62,8 @@ class TransformerEncoder:
     -----
     A text is padded to a length that depends on itself alone, and batches on a GPU always have
     the same number of rows: the vector of a text does not depend on the texts beside it. It does
-    differ in the last bits between kinds of devices.
+    differ in the last bits between kinds of devices, and after a batch was halved because the
+    device had too little memory.
 
     Examples
     --------
@@ -139,3 +143,9 @@ def _load(folder: ModelFolder, precision: Precision, device: str | None) -> Load
     from .loaded import LoadedModel
 
     return LoadedModel(folder, precision, device)
+
+
+@holder
+def forget() -> None:
+    """Let go of the models; they are loaded again when needed."""
+    _load.cache_clear()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+
+import orjson
 
 from .._version import __version__
 from ..audit import MALFORMED, Passed, Step
@@ -25,7 +28,9 @@ class Tally:
         The same over all sources.
     steps : list of dict
         ``{"step", "arguments", "reason", "sources": {name: {"in", "removed", "out"}}}``; the
-        reasons of a step that combines finders of duplicates are joined by commas.
+        reasons of a step that combines finders of duplicates are joined by commas. Where memory
+        did not suffice to find duplicates, ``"short_of_memory"`` tells by reason and stage which
+        devices lacked it, and what was done instead.
     """
 
     path: str
@@ -119,8 +124,21 @@ def _steps(
             alive[name] -= gone
         arguments = {key: _plain(value) for key, value in step.arguments.items()}
         reason = ", ".join(step.reasons) or None
-        steps.append({"step": step.name, "arguments": arguments, "reason": reason, "sources": flow})
+        entry = {"step": step.name, "arguments": arguments, "reason": reason, "sources": flow}
+        short = _short_of_memory(step)
+        steps.append(entry | ({"short_of_memory": short} if short else {}))
     return steps
+
+
+def _short_of_memory(step: Step) -> dict[str, Any]:
+    """What was done where memory did not suffice to find a step's pairs; the pairs are the same."""
+    found = {}
+    for reason, folders in step.evidence.items():
+        for folder in folders:
+            told = orjson.loads((Path(folder) / "about.json").read_bytes())
+            if "short_of_memory" in told:
+                found[reason] = told["short_of_memory"]
+    return found
 
 
 def _plain(value: Any) -> Any:

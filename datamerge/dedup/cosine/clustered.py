@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ...compute import each
+from ...compute.shortage import noting
 from ...workdir import arrays
 from ..evidence.pairs import PAIR
 from .compare import MOST_TASKS, arithmetic_for, square
@@ -197,7 +198,8 @@ class CompareClusters:
 
     def __call__(self, some: tuple[int, int]) -> int:
         """Write the pairs of these clusters to a file; returns how many there are."""
-        return write_pairs(self, some)
+        with noting(self.vectors.folder, "compare"):
+            return write_pairs(self, some)
 
     def pairs(self, some: tuple[int, int]) -> Any:
         """The pairs, a few at a time."""

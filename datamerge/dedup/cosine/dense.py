@@ -16,7 +16,7 @@ import numpy as np
 from ...compute import each
 from ...compute.memory import picked
 from ..evidence.pairs import PAIR, Dense
-from .compare import compare, prepare
+from .compare import compare
 from .vectors import Vectors, measured, ordered
 from .written import too_many
 
@@ -67,7 +67,7 @@ def search(
     if nearby is not None:
         found, about = nearby(vectors, most)
     else:
-        found, about = compare(vectors, prepare(vectors), most), {}
+        found, about = compare(vectors, most), {}
     return Found(found, _dense(values, group), about)
 
 

@@ -14,7 +14,9 @@ import pyarrow.compute as pc
 
 from ... import audit
 from ..._arrays import strings
+from ...compute.shortage import noting
 from ...embed import Encoder
+from ...embed.arrays import on_host
 from ...embed.store import Store, lacking
 from ...text import TextView, view
 from ...workdir import sealed
@@ -59,7 +61,9 @@ class Embed:
         if not len(new):
             return None
         wanted = pa.array(new)
-        return self.store.add(digest[new], self._batches(texts.take(wanted), ids.take(wanted)))
+        batches = self._batches(texts.take(wanted), ids.take(wanted))
+        with noting(Path(self.listed).parent, "embed"):
+            return self.store.add(digest[new], batches)
 
     def _batches(self, texts: pa.LargeStringArray, ids: Ids) -> Iterator[np.ndarray]:
         """The vectors of the texts, of which only a batch is in memory at a time."""
@@ -70,10 +74,7 @@ class Embed:
 
 def _checked(vectors: Any, ids: Ids, dim: int) -> np.ndarray:
     """What an encoder gave, if it is what an encoder must give."""
-    try:
-        vectors = np.asarray(vectors)
-    except ValueError as error:
-        raise ValueError(f"the encoder gave vectors that differ in length: {error}") from None
+    vectors = on_host(vectors)
     expected = (len(ids), dim)
     if vectors.shape != expected and not (len(ids) == 0 and vectors.size == 0):
         raise ValueError(f"the encoder gave shape {vectors.shape}, expected {expected}")

@@ -1,16 +1,17 @@
 """Three arithmetics that name the pairs which may reach a floor, and miss none that does.
 
 ``int8``: whole numbers, compiled for processors with AVX-512 VNNI; several times faster than a
-matrix product (see :mod:`.int8`). ``bfloat16``: torch's product on a device made for it.
-``float32``: NumPy's product, anywhere. All name different candidates, and since every candidate's
-cosine is then computed in float64, all find the same pairs.
+matrix product (see :mod:`.int8`). ``bfloat16``: torch's product on a GPU (see :mod:`.ondevice`),
+or on a processor made for it. ``float32``: NumPy's product, anywhere. All name different
+candidates, and since every candidate's cosine is then computed in float64, all find the same
+pairs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal, Protocol, get_args
 
@@ -18,8 +19,9 @@ import dask
 import numpy as np
 
 from ... import workdir
-from . import products
+from . import kinds, ondevice
 from .int8 import CHUNK, COLUMNS, ROWS, Turn, block_dtype, prepared
+from .products import Product
 from .vectors import UNIT, Vectors
 
 Arithmetic = Literal["int8", "bfloat16", "float32"]
@@ -185,8 +187,10 @@ def choose() -> Arithmetic:
             known = ", ".join(get_args(Arithmetic))
             raise ValueError(f"datamerge.dedup.arithmetic is {told!r}; it is one of {known}")
         return told
-    if products.has_gpu():
-        return "bfloat16"
+    return "bfloat16" if ondevice.device() is not None else _on_processor()
+
+
+def _on_processor() -> Arithmetic:
     return "int8" if has_vnni() else "float32"
 
 
@@ -194,6 +198,9 @@ def make(arithmetic: Arithmetic, vectors: Vectors) -> Screen:
     """The screen of this name; one that does not run here gives way to another."""
     if arithmetic == "int8" and has_vnni():
         return Int8(vectors)
-    if arithmetic == "bfloat16" and products.has_torch():
-        return products.Product(vectors, products.Bfloat16())
-    return products.Product(vectors, products.Float32())
+    if arithmetic == "bfloat16" and (device := ondevice.device()) is not None:
+        spare = partial(make, _on_processor(), vectors)
+        return Product(vectors, ondevice.OnDevice(device), spare)
+    if arithmetic == "bfloat16" and ondevice.has_torch():
+        return Product(vectors, kinds.Bfloat16())
+    return Product(vectors, kinds.Float32())

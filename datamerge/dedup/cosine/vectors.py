@@ -115,11 +115,13 @@ def ordered(
     return Vectors(matrix, str(folder), rows, float(floor), first_new, grouped, size, some, key)
 
 
-def block_rows(rows: int, dim: int, room: int) -> int:
+def block_rows(rows: int, dim: int, room: int, *, most: int = 0) -> int:
     """How many rows a block has: what suits the caches, or what there is room for.
+
+    ``most``: what suits a device, where that is more.
 
     >>> block_rows(10_000_000, 384, room=128 << 20), block_rows(10_000_000, 4096, room=128 << 20)
     (12288, 2688)
     """
     fitting = room // (_BYTES * max(dim, 1) * UNIT)
-    return UNIT * max(1, min(BLOCK // UNIT, fitting, -(-rows // UNIT)))
+    return UNIT * max(1, min(max(BLOCK, most) // UNIT, fitting, -(-rows // UNIT)))

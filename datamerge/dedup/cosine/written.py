@@ -9,12 +9,13 @@ from typing import Protocol
 import numpy as np
 
 from ...compute import each
+from ...compute.shortage import NOTES
 from ...workdir import sealed
 from ..evidence.pairs import found_in, gathered, writing
 from .vectors import Vectors
 
 # What tasks have made stays when a run is killed, for the next one.
-KEPT = ("*.pairs", "centres-*", "nearest-*")
+KEPT = ("*.pairs", "centres-*", "nearest-*", NOTES)
 
 
 class Search(Protocol):
