@@ -738,6 +738,30 @@ def test_minima_of_any_namespace_are_those_of_the_kernel(namespace, at_once, mon
     assert (minima.minima(xp, hashes, starts, factor, add) == expected).all()
 
 
+@pytest.mark.parametrize("most", [800, 0])
+def test_signatures_where_a_device_has_little_memory(most, monkeypatch):
+    """Halves at a time; and what never fits is the processor's."""
+    random = np.random.default_rng(13)
+    sizes = random.integers(0, 9, 3000)
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    hashes = random.integers(0, 1 << 64, starts[-1], dtype=np.uint64)
+    sets = Sets(hashes, starts, np.zeros((3000, 2), np.uint64))
+    drawn = Permutations(16, 3)
+    expected = drawn.found(sets)
+    original, tried = signatures.minima, []
+
+    def small(xp, hashes, starts, factor, add):
+        tried.append(len(starts) - 1)
+        if len(starts) - 1 > most:
+            raise MemoryError
+        return original(xp, hashes, starts, factor, add)
+
+    monkeypatch.setattr(signatures, "on_gpu", lambda: np)
+    monkeypatch.setattr(signatures, "minima", small)
+    assert (drawn.found(sets) == expected).all()
+    assert tried == [3000, 1500, 750, 750, 1500, 750, 750]
+
+
 @pytest.mark.parametrize("texts", [[], ["a"], ["a b c d e", "a b c d f", "x y"]])
 def test_sketches_are_the_same_by_either_way(texts, monkeypatch):
     """As where there is a GPU: signatures on whole arrays, in blocks; and signatures kept."""

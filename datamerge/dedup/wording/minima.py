@@ -30,32 +30,44 @@ def minima(
 ) -> np.ndarray:
     """For each set and permutation the least ``factor * hash + add`` in 32 bits.
 
-    ``xp`` is the array namespace that does it; sets are taken by size, some at once.
+    ``xp`` is the array namespace that does it; sets are taken by size, some at once. The hashes
+    are sent to its device once, and the signatures come back once.
     """
     sizes = np.diff(starts)
     signatures = np.full((len(sizes), len(factor)), _EMPTY, np.uint32)
     order = np.argsort(sizes, kind="stable")
     order = order[np.searchsorted(sizes[order], 1) :]
-    values = (hashes >> np.uint64(32)).astype(np.uint32)
-    drawn = xp.asarray(factor), xp.asarray(add)
-    some = max(ELEMENTS_AT_ONCE // (16 * len(factor)), 1)
-    for first in range(0, len(order), some):
-        rows = order[first : first + some]
-        signatures[rows] = _back(_least(xp, values, starts[rows], sizes[rows], drawn))
+    if len(order):
+        held = hashes[starts[0] : starts[-1]]
+        values = xp.asarray((held >> np.uint64(32)).astype(np.uint32))
+        first = xp.asarray((starts[order] - starts[0]).astype(np.int64))
+        drawn = xp.asarray(factor), xp.asarray(add)
+        signatures[order] = _back(_by_size(xp, values, first, sizes[order], drawn))
     return signatures
 
 
-def _least(
-    xp: Any, values: np.ndarray, starts: np.ndarray, sizes: np.ndarray, drawn: tuple[Any, Any]
-) -> Any:
+def _by_size(xp: Any, values: Any, starts: Any, sizes: np.ndarray, drawn: tuple[Any, Any]) -> Any:
+    """The minima of sets that are in the order of their sizes, some sets at once."""
+    many = drawn[0].shape[0]
+    some = max(ELEMENTS_AT_ONCE // (16 * many), 1)
+    found = xp.full((len(sizes), many), _EMPTY, dtype=xp.uint32)
+    for first in range(0, len(sizes), some):
+        here = slice(first, min(first + some, len(sizes)))
+        found[here, :] = _least(xp, values, starts[here], sizes[here], drawn)
+    return found
+
+
+def _least(xp: Any, values: Any, starts: Any, sizes: np.ndarray, drawn: tuple[Any, Any]) -> Any:
     """The minima of sets of about one size; shorter ones repeat their last hash."""
     factor, add = drawn
     longest, step = int(sizes[-1]), max(ELEMENTS_AT_ONCE // (len(sizes) * factor.shape[0]), 1)
+    last = xp.asarray(sizes.astype(np.int64) - 1)[:, None]
     least = xp.full((len(sizes), factor.shape[0]), _EMPTY, dtype=xp.uint32)
     for first in range(0, longest, step):
-        places = np.arange(first, min(first + step, longest))
-        taken = values[starts[:, None] + np.minimum(places, sizes[:, None] - 1)]
-        moved = xp.asarray(taken)[:, :, None] * factor[None, None, :] + add[None, None, :]
+        places = xp.arange(first, min(first + step, longest), dtype=xp.int64)
+        where = starts[:, None] + xp.minimum(places[None, :], last)
+        taken = xp.reshape(xp.take(values, xp.reshape(where, (-1,))), where.shape)
+        moved = taken[:, :, None] * factor[None, None, :] + add[None, None, :]
         least = xp.minimum(least, xp.min(moved, axis=1))
     return least
 

@@ -9,10 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from ...compute.shortage import free_everything, is_out_of_memory, note
 from .minima import minima, on_gpu
 from .shingles import Sets
 
 SETS_AT_ONCE = 65_536
+# So many sets are not halved, where a device has no memory for them.
+_FEWEST = 1024
 
 
 @dataclass(frozen=True)
@@ -28,12 +31,30 @@ class Permutations:
 
     def found(self, sets: Sets) -> np.ndarray:
         """The signature of each set."""
-        factor, add = self.functions()
         gpu = on_gpu()
-        if gpu is not None:
-            return minima(gpu, sets.hashes, sets.starts, factor, add)
+        if gpu is None:
+            return self._compiled(sets)
+        try:
+            return minima(gpu, sets.hashes, sets.starts, *self.functions())
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+        return self._with_less(sets)
+
+    def _with_less(self, sets: Sets) -> np.ndarray:
+        """Half of the sets after the other, once the error has let go of what did fit."""
+        free_everything()
+        count = len(sets.starts) - 1
+        if count <= _FEWEST:
+            note("on_cpu", "CuPy", count)
+            return self._compiled(sets)
+        half = -(-count // 2)
+        note("halved", "CuPy", half)
+        return np.concatenate([self.found(part) for part in _blocks(sets, half)])
+
+    def _compiled(self, sets: Sets) -> np.ndarray:
         signatures = np.empty((len(sets.starts) - 1, self.num_perm), np.uint32)
-        _kernels().signatures(sets.hashes, sets.starts, factor, add, signatures)
+        _kernels().signatures(sets.hashes, sets.starts, *self.functions(), signatures)
         return signatures
 
     def functions(self) -> tuple[np.ndarray, np.ndarray]:
@@ -61,19 +82,21 @@ class Sketch:
             drawn = self.permutations.functions()
             run = _kernels().signature_bands
             return {"bands": run(sets.hashes, sets.starts, *drawn, self.bands, self.rows)}
-        parts = [self._hashed(self.permutations.found(part)) for part in _blocks(sets)]
+        parts = [
+            self._hashed(self.permutations.found(part)) for part in _blocks(sets, SETS_AT_ONCE)
+        ]
         return {"bands": np.concatenate([np.empty((self.bands, 0), np.uint32), *parts], axis=1)}
 
     def _hashed(self, signatures: np.ndarray) -> np.ndarray:
         return np.asarray(_kernels().band_hashes(signatures, self.bands, self.rows))
 
 
-def _blocks(sets: Sets) -> Iterator[Sets]:
+def _blocks(sets: Sets, most: int) -> Iterator[Sets]:
     """The sets some at a time, so that not all signatures are held at once."""
-    for first in range(0, len(sets.starts) - 1, SETS_AT_ONCE):
-        starts = sets.starts[first : first + SETS_AT_ONCE + 1]
+    for first in range(0, len(sets.starts) - 1, most):
+        starts = sets.starts[first : first + most + 1]
         hashes = sets.hashes[starts[0] : starts[-1]]
-        yield Sets(hashes, starts - starts[0], sets.digest[first : first + SETS_AT_ONCE])
+        yield Sets(hashes, starts - starts[0], sets.digest[first : first + most])
 
 
 @cache
