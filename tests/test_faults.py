@@ -17,7 +17,7 @@ import pytest
 from faults import At, Case, disturbed, in_peace
 from processes import a_cluster, small_disk
 
-from datamerge import cluster
+from datamerge import cluster, workdir
 from datamerge.read import ReadError
 from datamerge.workdir import running
 
@@ -172,7 +172,7 @@ def flip(path: Path) -> None:
 def test_everything_that_was_kept_is_damaged(case, damage):
     with dask.config.set(scheduler="threads"):
         case.run()
-        kept = [path for kind in ("frames", "embeddings", "pairs", "sets")
+        kept = [path for kind in workdir.KINDS
                 for path in (case.work / kind).rglob("*") if path.is_file()]  # fmt: skip
         for path in kept:
             if path.name != "about.json":
@@ -183,8 +183,9 @@ def test_everything_that_was_kept_is_damaged(case, damage):
     assert again.wait() == 0, "".join(again.said)
     assert "is made whole again" in "".join(again.said)
     case.check()
-    vectors = [path for path in kept if path.suffix == ".vectors"]
-    assert vectors
+    assert {"frames", "compared", "embeddings", "pairs"} <= {
+        path.relative_to(case.work).parts[0] for path in kept
+    }
 
 
 def append(path: Path) -> None:
