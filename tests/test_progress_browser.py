@@ -39,6 +39,20 @@ def page(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     return page
 
 
+def colours(line: Any) -> list[str]:
+    """Of the bar, and of the words beside it, at one moment.
+
+    The line is drawn anew several times a second; what was taken off the page has no colour.
+    """
+    found = [""]
+    while not all(found):
+        found = line.evaluate(
+            "line => ['progress', '.dm-figures']"
+            ".map(part => getComputedStyle(line.querySelector(part)).color)"
+        )
+    return found
+
+
 def test_a_stage_is_seen_at_work_and_then_in_a_list(
     page: Any, picture: Any, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
@@ -54,11 +68,7 @@ def test_a_stage_is_seen_at_work_and_then_in_a_list(
         page.wait_for_function("() => document.body.dataset.jpThemeLight === 'false'")
         page.locator("#jupyterlab-splash").wait_for(state="detached")
     picture(page, f"progress-{where}")
-    line = bar.locator("xpath=..")
-    drawn, written = (
-        line.evaluate(f"line => getComputedStyle(line.querySelector('{part}')).color")
-        for part in ("progress", ".dm-figures")
-    )
+    drawn, written = colours(bar.locator("xpath=.."))
     assert drawn == written  # in the colour of the text around, whatever the theme
     (tmp_path / "second").touch()
     page.get_by_text("done in").nth(1).wait_for()
