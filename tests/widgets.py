@@ -117,6 +117,7 @@ def new_page(browser: Any) -> Iterator[Callable[..., Any]]:
             viewport={"width": width, "height": height},
             color_scheme="dark" if dark else "light",
             device_scale_factor=scale,
+            service_workers="block",  # those of others fetch what a server that ends no longer has
         )
         context.set_default_timeout(WAIT)
         contexts.append(context)
