@@ -67,7 +67,8 @@ def test_a_cell_is_interrupted_at_every_stage_and_goes_on(
     assert not errors(kernel.run("tally = gates.run('.')"))
     for gate, before in finished.items():
         assert stamps(tmp_path, gate).items() >= before.items()
-        assert counted(tmp_path / f"{gate}.begun") <= PARTS + WORKERS  # those in work may be lost
+        # Those in work may be lost, and of each worker one that had passed and was not kept yet.
+        assert counted(tmp_path / f"{gate}.begun") <= PARTS + 2 * WORKERS
     assert content(tmp_path / "out") == content(uninterrupted(tmp_path / "whole"))
 
 

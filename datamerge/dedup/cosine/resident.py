@@ -80,5 +80,6 @@ def end_of(folder: str) -> None:
         running.run(_clear, folder, wait=False, on_error="ignore")
 
 
-def _clear(folder: str) -> None:
+async def _clear(folder: str) -> None:
+    # A coroutine: for those Dask need not wait.
     BLOCKS.clear(folder)
