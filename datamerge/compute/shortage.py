@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 import orjson
 
@@ -20,6 +20,7 @@ _SAID = (
 NOTES = "*.short.json"
 
 What = Literal["freed", "halved", "on_cpu"]
+T = TypeVar("T")
 
 _holders: list[Callable[[], None]] = []
 _happened: ContextVar[list[tuple[What, str, int]] | None] = ContextVar("happened", default=None)
@@ -37,6 +38,22 @@ def is_out_of_memory(error: BaseException) -> bool:
     if torch is not None and isinstance(error, torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and any(said in str(error) for said in _SAID)
+
+
+def tried(work: Callable[..., T], *arguments: Any, last: bool = False) -> T | None:
+    """What the work gives; None where memory ran out, once the error has let go of what it held.
+
+    ``last``: there is nothing else to be tried, so that the error is raised.
+
+    >>> tried(len, "abc"), tried(bytearray, 1 << 62)
+    (3, None)
+    """
+    try:
+        return work(*arguments)
+    except Exception as error:
+        if last or not is_out_of_memory(error):
+            raise
+    return None
 
 
 def holder(give_back: Callable[[], None]) -> Callable[[], None]:

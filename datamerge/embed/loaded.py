@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
 from transformers import AutoModel, AutoTokenizer
 from transformers.utils import logging
 
-from ..compute.shortage import free_everything, is_out_of_memory, note
+from ..compute.shortage import free_everything, note, tried
 from .folder import ModelFolder
 from .transformer import forget
-
-T = TypeVar("T")
 
 # Tokens of a batch, padding included. On a processor's cores more is slower: the activations of
 # 2,048 tokens fit its cache.
@@ -43,7 +41,7 @@ class LoadedModel:
         precision = self._made_of[1]
         for _ in range(2):
             dtype = _dtype(precision, self.device)
-            placed = _or_none(model.to, self.device, dtype, last=self.device.type == "cpu")
+            placed = tried(model.to, self.device, dtype, last=self.device.type == "cpu")
             if placed is not None:
                 return placed
             free_everything()
@@ -79,7 +77,7 @@ class LoadedModel:
         while tokens:
             rows = self._rows(length)
             last = rows == 1 and self.device.type == "cpu"
-            some = _or_none(self._forward, tokens[:rows], length, rows, last=last)
+            some = tried(self._forward, tokens[:rows], length, rows, last=last)
             if some is None:
                 some = self._with_less(tokens[:rows], length, rows)
             found.append(some)
@@ -117,16 +115,6 @@ class LoadedModel:
         # A sum has the direction of the mean.
         pooled = hidden[:, 0] if self.pooling == "cls" else (hidden * mask[..., None]).sum(dim=1)
         return torch.nn.functional.normalize(pooled, dim=1)[: len(tokens)].cpu().numpy()
-
-
-def _or_none(work: Callable[..., T], *arguments: Any, last: bool) -> T | None:
-    """What the work gives; None where memory ran out, once the error has let go of what it held."""
-    try:
-        return work(*arguments)
-    except Exception as error:
-        if last or not is_out_of_memory(error):
-            raise
-    return None
 
 
 def _device() -> torch.device:

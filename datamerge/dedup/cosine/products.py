@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ...compute.shortage import free_everything, is_out_of_memory, note
+from ...compute.shortage import free_everything, note, tried
 from .int8 import Turn
 from .kinds import CrowdedError, Kind, Places, off
 from .resident import BLOCKS
@@ -127,15 +127,11 @@ class Product:
 
     def _tried(self, work: Callable[..., Any], *arguments: Any, last: bool = False) -> Any:
         """What the work gives; None where there was too little memory, which is free again."""
-        try:
-            return work(*arguments)
-        except Exception as error:
-            if last or not is_out_of_memory(error):
-                raise
-        # Only now, that the error is gone, is what its frames held to be had again.
-        free_everything()
-        self._keep //= 2
-        return None
+        found = tried(work, *arguments, last=last)
+        if found is None:
+            free_everything()
+            self._keep //= 2
+        return found
 
     def _by_spare(
         self, left: _Block, right: _Block, start: int, diagonal: bool, first_new: int

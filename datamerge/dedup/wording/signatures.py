@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ...compute.shortage import free_everything, is_out_of_memory, note
+from ...compute.shortage import free_everything, tried
 from .minima import minima, on_gpu
 from .shingles import Sets
 
@@ -34,23 +34,16 @@ class Permutations:
         gpu = on_gpu()
         if gpu is None:
             return self._compiled(sets)
-        try:
-            return minima(gpu, sets.hashes, sets.starts, *self.functions())
-        except Exception as error:
-            if not is_out_of_memory(error):
-                raise
-        return self._with_less(sets)
+        found = tried(minima, gpu, sets.hashes, sets.starts, *self.functions())
+        return self._with_less(sets) if found is None else found
 
     def _with_less(self, sets: Sets) -> np.ndarray:
-        """Half of the sets after the other, once the error has let go of what did fit."""
+        """Half of the sets after the other; few of them by the compiled loop."""
         free_everything()
         count = len(sets.starts) - 1
         if count <= _FEWEST:
-            note("on_cpu", "CuPy", count)
             return self._compiled(sets)
-        half = -(-count // 2)
-        note("halved", "CuPy", half)
-        return np.concatenate([self.found(part) for part in _blocks(sets, half)])
+        return np.concatenate([self.found(part) for part in _blocks(sets, -(-count // 2))])
 
     def _compiled(self, sets: Sets) -> np.ndarray:
         signatures = np.empty((len(sets.starts) - 1, self.num_perm), np.uint32)
