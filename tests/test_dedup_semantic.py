@@ -7,12 +7,14 @@ import importlib.util
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import dask
 import numpy as np
 import pytest
+from distributed import Client, LocalCluster
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -451,6 +453,31 @@ def test_blocks_of_another_matrix_are_not_taken_for_these(tmp_path, small_blocks
         path.unlink()
     found = all_pairs(other, 0.8, "device", folder=folder)
     assert_same(as_dict(found), other, 0.8)
+
+
+@needs_torch
+def test_workers_hold_no_blocks_when_the_search_ends(tmp_path):
+    device = {"datamerge.dedup.device": "cpu", "datamerge.dedup.arithmetic": "bfloat16"}
+
+    def held() -> tuple[int, int]:
+        from datamerge.dedup.cosine.resident import BLOCKS
+
+        return BLOCKS.nbytes, BLOCKS.made
+
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+        dask.config.set(device),
+    ):
+        client.run(dask.config.set, device)
+        rows = near_copies(np.random.default_rng(6), 700, 30)
+        assert len(compare.all_pairs(rows, 0.7, folder=tmp_path))
+        for _ in range(300):  # nobody waits for the worker to forget them
+            ((nbytes, made),) = client.run(held).values()
+            if not nbytes:
+                break
+            time.sleep(0.1)
+    assert made > 0 and nbytes == 0
 
 
 @needs_torch

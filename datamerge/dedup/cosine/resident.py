@@ -75,7 +75,7 @@ def end_of(folder: str) -> None:
     """Forget the blocks of a search in every worker, and here."""
     BLOCKS.clear(folder)
     running = client()
-    if running is not None:
+    if running is not None and running.status == "running":
         # A worker that does not answer has no blocks any more, or is to be waited for by nobody.
         running.run(_clear, folder, wait=False, on_error="ignore")
 

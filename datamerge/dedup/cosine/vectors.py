@@ -110,8 +110,8 @@ def ordered(
         np.save(folder / f"{name}.npy", values)
     grouped, some = bool((group >= 0).any()), room()
     size = block_rows(rows, np.load(matrix, mmap_mode="r").shape[1], some)
-    key = arrays.told(norms, order, group, np.array([size, old.sum()]))
     first_new = int(old.sum())
+    key = arrays.told(norms, order, group, np.array([size, first_new]))
     return Vectors(matrix, str(folder), rows, float(floor), first_new, grouped, size, some, key)
 
 
