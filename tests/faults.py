@@ -18,11 +18,16 @@ from datamerge.compute.progress import Progress
 
 SAMPLE = Path(dm.__file__).parent / "assets" / "sample"
 ROWS = 1000
-SOURCES = """
+BEGINNING = """
 sources:
   - {{path: {sample}/sharegpt.jsonl, blocksize: 40kB}}
   - {{path: {sample}/openai.jsonl, blocksize: 40kB}}
   - {{path: {folder}/many.jsonl, blocksize: 40kB}}
+steps:
+  - clean.unicode
+  - filters.language: [en]
+  - filters.phrases: refusals
+  - dedup.exact
 """
 
 
@@ -98,9 +103,9 @@ def content(out: Path) -> dict[str, bytes]:
 
 
 def in_peace(folder: Path, steps: str) -> tuple[Path, Path]:
-    """A recipe of these steps, and its output by threads of this process."""
+    """A recipe that ends in these steps, and its output by threads of this process."""
     write_many(folder / "many.jsonl")
-    (folder / "recipe.yaml").write_text(SOURCES.format(sample=SAMPLE, folder=folder) + steps)
+    (folder / "recipe.yaml").write_text(BEGINNING.format(sample=SAMPLE, folder=folder) + steps)
     with dask.config.set({"datamerge.workdir": str(folder / "work"), "scheduler": "threads"}):
         recipe.run(recipe.load(folder / "recipe.yaml"), folder / "out")
     return folder / "recipe.yaml", folder / "out"

@@ -21,12 +21,7 @@ from datamerge import cluster, workdir
 from datamerge.read import ReadError
 from datamerge.workdir import running
 
-STEPS = """
-steps:
-  - clean.unicode
-  - filters.language: [en]
-  - filters.phrases: refusals
-  - dedup.exact
+FINDERS = """
   - dedup.minhash: {threshold: 0.7}
   - dedup.semantic: {threshold: 0.95}
 """
@@ -35,7 +30,7 @@ steps:
 @pytest.fixture(scope="module")
 def peace(tmp_path_factory) -> tuple[Path, Path]:
     """The recipe, and its output in peace."""
-    made, out = in_peace(tmp_path_factory.mktemp("peace"), STEPS)
+    made, out = in_peace(tmp_path_factory.mktemp("peace"), FINDERS)
     kinds = {path.name for path in (out / "pairs").iterdir()}
     assert len(kinds) == 3 and len(list((out / "data").iterdir())) > 10
     return made, out

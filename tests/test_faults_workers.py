@@ -22,12 +22,7 @@ import datamerge as dm
 from datamerge import audit, cluster
 from datamerge.compute import WorkersKilledError, workers
 
-STEPS = """
-steps:
-  - clean.unicode
-  - filters.language: [en]
-  - filters.phrases: refusals
-  - dedup.exact
+FINDERS = """
   - dedup.jaccard: {threshold: 0.8}
   - dedup.minhash: {threshold: 0.7}
   - dedup.semantic: {threshold: 0.95, mode: exact}
@@ -44,7 +39,7 @@ QUICK = {"distributed.worker.multiprocessing-method": "forkserver"}
 @pytest.fixture(scope="module")
 def peace(tmp_path_factory) -> tuple[Path, Path]:
     """A recipe with every finder, and its output in peace."""
-    return in_peace(tmp_path_factory.mktemp("peace"), STEPS)
+    return in_peace(tmp_path_factory.mktemp("peace"), FINDERS)
 
 
 @pytest.fixture
