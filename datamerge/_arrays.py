@@ -17,20 +17,6 @@ TURN = pa.struct(
 MESSAGES = pd.ArrowDtype(pa.large_list(TURN))
 
 
-def of_pandas(df: Any) -> None:
-    """Raise unless a frame, or each partition of a lazy one, is of pandas.
-
-    cuDF's strings lie on a GPU, where the Arrow arrays of a step can't reach them.
-    """
-    held = getattr(df, "_meta", df)
-    if not isinstance(held, pd.DataFrame):
-        kind = type(held)
-        raise TypeError(
-            f"the frame is of {kind.__module__.partition('.')[0]} ({kind.__name__}); steps work on "
-            'pandas: df.to_backend("pandas") of a Dask frame, df.to_pandas() of one of cuDF'
-        )
-
-
 def one_chunk(values: pa.Array | pa.ChunkedArray) -> pa.Array:
     """The values as a single contiguous array."""
     if isinstance(values, pa.ChunkedArray):

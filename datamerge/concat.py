@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from ._arrays import MESSAGES
+from ._backend import like, on_host
 from .read.records import COLUMNS
 
 
@@ -33,6 +34,7 @@ def concat(frames: Sequence[Any]) -> Any:
     """
     if not frames:
         raise ValueError("nothing to put together: give at least one frame")
+    first, frames = frames[0], [on_host(frame) for frame in frames]
     dtypes: dict[str, Any] = {}
     for frame in frames:
         for name, dtype in frame.dtypes.items():
@@ -40,9 +42,9 @@ def concat(frames: Sequence[Any]) -> Any:
     order = sorted(dtypes, key=_place)
     align = _Align(tuple((name, dtypes[name]) for name in order))
     if all(isinstance(frame, pd.DataFrame) for frame in frames):
-        return pd.concat([align(frame) for frame in frames], ignore_index=True)
+        return like(pd.concat([align(frame) for frame in frames], ignore_index=True), first)
     aligned = [frame.map_partitions(align, meta=align(frame._meta)) for frame in frames]
-    return dd.concat(aligned) if len(aligned) > 1 else aligned[0]
+    return like(dd.concat(aligned) if len(aligned) > 1 else aligned[0], first)
 
 
 def _place(name: str) -> int:

@@ -14,6 +14,7 @@ import xxhash
 
 from . import audit
 from ._arrays import MESSAGES, messages_column, string_column, strings
+from ._backend import like, on_host
 from .compute import client
 
 _KEY = "__order"
@@ -127,15 +128,15 @@ def shuffle(df: Any, *, seed: int = 0) -> Any:
     """
     order = _Order(seed)
     step = audit.Step("mix.shuffle", _Sorted(), {"seed": seed})
-    frame: Any = df
+    frame = on_host(df)
     if isinstance(frame, pd.DataFrame):
-        return step(order(frame))
+        return like(step(order(frame)), df)
     count = frame.npartitions
     keyed = frame.map_partitions(order, meta=order(frame._meta))
     bounds = [n * (_TOP // count) for n in range(count)] + [_TOP]
     # Chats travel as JSON: nested Arrow columns don't survive every kind of shuffle.
     moved = keyed.set_index(_KEY, divisions=bounds, **_method())
-    return moved.map_partitions(step, meta=frame._meta).clear_divisions()
+    return like(moved.map_partitions(step, meta=frame._meta).clear_divisions(), df)
 
 
 _TOP = 2**63

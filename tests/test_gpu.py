@@ -11,6 +11,7 @@ from pathlib import Path
 
 import dask
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 import datamerge as dm
@@ -135,6 +136,27 @@ def test_device_arrays_of_encoders_are_taken():
     np.testing.assert_array_equal(on_host(torch.tensor(rows, device="cuda")), rows)
     cupy = pytest.importorskip("cupy")
     np.testing.assert_array_equal(on_host(cupy.asarray(rows)), rows)
+
+
+def test_frames_of_cudf_are_to_steps_what_those_of_pandas_are(tmp_path):
+    cudf = pytest.importorskip("cudf", reason="frames on the device")
+    pytest.importorskip("dask_cudf", reason="lazy frames on the device")
+    marked = {}
+    for backend in ("pandas", "cudf"):
+        with dask.config.set({"dataframe.backend": backend}):
+            df = dm.read(chats(), name="chats").pipe(dm.clean.unicode).pipe(dm.tokens.count)
+        df = df[df["tokens"] > 3]  # on the device
+        df = dm.dedup.jaccard(df.pipe(dm.filters.language, ["en"]), threshold=0.5, ngram=2).mark()
+        assert isinstance(df._meta, cudf.DataFrame) == (backend == "cudf")
+        dm.write(df, tmp_path / backend)
+        marked[backend] = dm.audit.live(df).compute()["id"]
+    assert marked["cudf"].to_pandas().tolist() == marked["pandas"].tolist()
+    kept = [pq.read_table(tmp_path / name / "data") for name in marked]
+    assert kept[1].equals(kept[0])
+
+
+def chats() -> list[dict[str, str]]:
+    return [{"prompt": text, "completion": "Yes \U0001f426, they do."} for text in texts(300)]
 
 
 @pytest.fixture

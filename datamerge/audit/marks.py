@@ -11,7 +11,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .._arrays import STRING, of_pandas, string_column, strings
+from .._arrays import STRING, string_column, strings
+from .._backend import like, on_host
 from .steps import Step, unused
 
 # A pandas or a Dask DataFrame: steps give back what they are given.
@@ -43,14 +44,13 @@ Judge = Callable[[pd.DataFrame], "Verdict | list[str | None] | pa.Array"]
 
 
 def apply(df: Frame, step: Step) -> Frame:
-    """Run a step on a pandas frame now, or lay it lazily over a Dask frame's partitions."""
-    frame: Any = df
+    """Run a step on a frame in hand now, or lay it lazily over a Dask frame's partitions."""
+    frame: Any = on_host(df)
     if isinstance(frame, pd.DataFrame):
         frame = step(frame)
     else:
-        of_pandas(frame)
         frame = frame.map_partitions(step, meta=step(frame._meta))
-    return frame
+    return like(frame, df)
 
 
 def mark(df: Frame, judge: Judge, *, step: str, reason: str, arguments: Mapping[str, Any]) -> Frame:
@@ -180,4 +180,5 @@ def live(df: Frame) -> Frame:
     >>> len(dm.audit.live(dm.dedup.exact(df).mark()))
     1
     """
-    return df[df[REASON].isna()]
+    frame = on_host(df)
+    return like(frame[frame[REASON].isna()], df)

@@ -13,6 +13,7 @@ import pyarrow as pa
 from dask.tokenize import tokenize
 
 from .. import audit, workdir
+from .._backend import like
 from .._choices import one_of
 from ..compute.memory import give_back
 from .deciding import by_hand, lookup, marking, said, told
@@ -297,7 +298,8 @@ class Duplicates:
         give_back()
         if made:
             chosen["decisions"] = by_hand.called(decisions, made)
-        return audit.apply(target, marking.step(self._layers, path, chosen, reason, target))
+        marked = audit.apply(target, marking.step(self._layers, path, chosen, reason, target))
+        return like(marked, self._layers[0][1].given if df is None else df)
 
     def _target(self, df: Any, keep: Keep) -> Any:
         """The frame to mark; a frame that has been written down is read from there."""

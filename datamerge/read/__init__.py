@@ -9,6 +9,7 @@ from typing import Any
 
 import dask.dataframe as dd
 
+from .._backend import of_backend
 from ..schema import normaliser
 from . import memory
 from .lines import SampleBy
@@ -89,7 +90,7 @@ def read(
     how = {"blocksize": blocksize, "on_error": on_error, "sample_by": sample_by}
     shared = overrides if name is None else {**overrides, "name": name}
     sources = plan_all([_request(given, shared, how) for given in inputs])
-    return lay(sources, columns_of(sources))
+    return of_backend(lay(sources, columns_of(sources)))
 
 
 def _request(given: Any, shared: Mapping[str, Any], how: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Frames the user already holds: pandas, Dask, a Hugging Face ``Dataset``, a list of records.
+"""Frames the user already holds: pandas, cuDF, Dask, a Hugging Face ``Dataset``, a list of records.
 
 They are told apart by the module their class comes from, so none of those modules is imported.
 """
@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from .._backend import is_other, on_host
 from ..schema import Schema, normaliser, recognise
 from .batches import add_batch, batch_items
 from .plan import SAMPLE_RECORDS
@@ -25,7 +26,8 @@ ROWS = 10_000
 
 def is_frame(value: Any) -> bool:
     """Whether this is a frame in hand rather than a path."""
-    return isinstance(value, pd.DataFrame | list) or _kind(value) in ("dask", "datasets")
+    of_pandas = isinstance(value, pd.DataFrame | list) or _kind(value) in ("dask", "datasets")
+    return of_pandas or is_other(value)
 
 
 def _kind(value: Any) -> str:
@@ -44,6 +46,7 @@ class Held:
 
 def hold(frame: Any, name: str, overrides: Mapping[str, Any]) -> Held:
     """Recognise a frame's schema from its first rows and cut it into shares."""
+    frame = on_host(frame) if is_other(frame) else frame
     if _kind(frame) == "datasets" and type(frame).__name__ != "Dataset":
         raise TypeError(
             f"{type(frame).__name__} streams or holds several splits; pass one split of a Dataset"

@@ -13,7 +13,7 @@ import pandas as pd
 from dask.tokenize import tokenize
 
 from .. import audit, workdir
-from .._arrays import of_pandas
+from .._backend import on_host
 from .._merge_card import FOLDERS
 from ..compute import each_partition, graph_of
 from . import notes
@@ -87,10 +87,9 @@ def write(
     """
     if format not in get_args(Format):
         raise ValueError(f"format={format!r}; it is one of {', '.join(get_args(Format))}")
-    of_pandas(df)
-    lazy: Any = (
-        dd.from_pandas(df, npartitions=1, sort=False) if isinstance(df, pd.DataFrame) else df
-    )
+    lazy: Any = on_host(df)
+    if isinstance(lazy, pd.DataFrame):
+        lazy = dd.from_pandas(lazy, npartitions=1, sort=False)
     missing = [c for c in ("id", "source", "meta", audit.REASON) if c not in lazy.columns]
     if missing:
         raise ValueError(f"the frame lacks {', '.join(missing)}; make it with datamerge.read")

@@ -13,9 +13,9 @@ from ..._arrays import (
     STRING,
     messages_array,
     messages_column,
-    of_pandas,
     one_chunk,
 )
+from ..._backend import on_host
 from ...audit import DETAIL, REASON
 from ...schema import RecordError, Schema, normaliser
 
@@ -32,7 +32,7 @@ def adapted(df: Any) -> Any:
     ``frame``; without reasons all its rows are live. Of a Dask frame none of this is known
     without computing it, so there a missing column is an error.
     """
-    of_pandas(df)
+    df = on_host(df)
     missing = [name for name in NEEDED if name not in df.columns]
     if not missing:
         return df

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from dask.tokenize import tokenize
 
 from ... import workdir
+from ..._backend import on_host
 from ...compute.memory import give_back
 from ..compared.against import identity, told
 from .kept import LAYOUT, Evidence, exists, load
@@ -52,7 +53,8 @@ class Search:
     """A finder's search of a frame: done when the evidence is first asked for."""
 
     def __init__(self, df: Any, finder: Finder, against: Any = None):
-        self.df, self.finder, self.against = df, finder, against
+        self.given, self.df = df, on_host(df)
+        self.finder, self.against = finder, against
         self.kept: Any = None
 
     @cached_property
