@@ -2,7 +2,7 @@
 
 Steps read strings with Arrow and compiled loops, on the processor. So the first of them takes a
 frame there, and what the last one makes goes back: :func:`like` lays that over a lazy frame, and
-:func:`on_host` takes it off again where another step follows. However many steps there are, rows
+:func:`as_pandas` takes it off again where another step follows. However many steps there are, rows
 go each way once, by Arrow; what datamerge has read itself goes nowhere until somebody else asks.
 """
 
@@ -24,7 +24,7 @@ from ._arrays import STRING
 CUDF = "cudf"
 
 
-def on_host(df: Any) -> Any:
+def as_pandas(df: Any) -> Any:
     """The frame, lazy or not, as one of pandas; itself if it is one.
 
     Raises

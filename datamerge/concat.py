@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from ._arrays import MESSAGES
-from ._backend import like, on_host
+from ._backend import like, as_pandas
 from .read.records import COLUMNS
 
 
@@ -34,7 +34,7 @@ def concat(frames: Sequence[Any]) -> Any:
     """
     if not frames:
         raise ValueError("nothing to put together: give at least one frame")
-    first, frames = frames[0], [on_host(frame) for frame in frames]
+    first, frames = frames[0], [as_pandas(frame) for frame in frames]
     dtypes: dict[str, Any] = {}
     for frame in frames:
         for name, dtype in frame.dtypes.items():

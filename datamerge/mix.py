@@ -14,7 +14,7 @@ import xxhash
 
 from . import audit
 from ._arrays import MESSAGES, messages_column, string_column, strings
-from ._backend import like, on_host
+from ._backend import like, as_pandas
 from .compute import client
 
 _KEY = "__order"
@@ -128,7 +128,7 @@ def shuffle(df: Any, *, seed: int = 0) -> Any:
     """
     order = _Order(seed)
     step = audit.Step("mix.shuffle", _Sorted(), {"seed": seed})
-    frame = on_host(df)
+    frame = as_pandas(df)
     if isinstance(frame, pd.DataFrame):
         return like(step(order(frame)), df)
     count = frame.npartitions

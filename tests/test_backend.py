@@ -71,7 +71,7 @@ def computed(df: Any) -> pd.DataFrame:
     meta = getattr(df, "_meta", df)
     assert isinstance(meta, Elsewhere), f"{type(meta)} came back"
     found = df.compute() if hasattr(df, "compute") else df
-    return _backend.on_host(found).reset_index(drop=True)
+    return _backend.as_pandas(found).reset_index(drop=True)
 
 
 @pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
@@ -80,7 +80,7 @@ def test_steps_do_to_them_what_they_do_to_pandas(step, place):
     df = make_frame(ROWS)
     expected = step(df if place is there else dd.from_pandas(df, npartitions=2)).compute() \
         if place is lazy else step(df)  # fmt: skip
-    expected = _backend.on_host(there(expected)).reset_index(drop=True)
+    expected = _backend.as_pandas(there(expected)).reset_index(drop=True)
     found = computed(step(place(df)))
     pd.testing.assert_frame_equal(found, expected)
 
@@ -171,8 +171,8 @@ VALUES = {
 
 @pytest.mark.parametrize("name", VALUES)
 def test_values_are_the_same_after_a_journey(name):
-    here = _backend.on_host(Elsewhere(pa.table({name: VALUES[name]})))
-    again = _backend.on_host(there(here))
+    here = _backend.as_pandas(Elsewhere(pa.table({name: VALUES[name]})))
+    again = _backend.as_pandas(there(here))
     pd.testing.assert_frame_equal(again, here)
     held = pa.array(again[name], from_pandas=True)
     held = held.combine_chunks() if isinstance(held, pa.ChunkedArray) else held

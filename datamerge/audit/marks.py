@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .._arrays import STRING, string_column, strings
-from .._backend import like, on_host
+from .._backend import like, as_pandas
 from .steps import Step, unused
 
 # A pandas or a Dask DataFrame: steps give back what they are given.
@@ -45,7 +45,7 @@ Judge = Callable[[pd.DataFrame], "Verdict | list[str | None] | pa.Array"]
 
 def apply(df: Frame, step: Step) -> Frame:
     """Run a step on a frame in hand now, or lay it lazily over a Dask frame's partitions."""
-    frame: Any = on_host(df)
+    frame: Any = as_pandas(df)
     if isinstance(frame, pd.DataFrame):
         frame = step(frame)
     else:
@@ -180,5 +180,5 @@ def live(df: Frame) -> Frame:
     >>> len(dm.audit.live(dm.dedup.exact(df).mark()))
     1
     """
-    frame = on_host(df)
+    frame = as_pandas(df)
     return like(frame[frame[REASON].isna()], df)

@@ -49,13 +49,17 @@ class LoadedModel:
         self.device = torch.device("cpu")
         return model.to(self.device, _dtype(precision, self.device))
 
-    def encode(self, texts: Sequence[str], *, most: int) -> np.ndarray:
-        """Unit vectors; texts of one length go through the model together."""
+    def encode(self, texts: Sequence[str], *, most: int) -> torch.Tensor:
+        """Unit vectors on the device; texts of one length go through the model together."""
         tokens = [self._tokens(text, most) for text in texts]
-        vectors = np.empty((len(tokens), self.model.config.hidden_size), np.float32)
-        for places, length in self._lengths(np.array([len(some) for some in tokens], int), most):
-            vectors[places] = self._vectors([tokens[place] for place in places], length)
-        return vectors
+        lengths = np.array([len(some) for some in tokens], int)
+        found = [
+            (places, self._vectors([tokens[place] for place in places], length))
+            for places, length in self._lengths(lengths, most)
+        ]
+        shape, cpu = (len(tokens), self.model.config.hidden_size), torch.device("cpu")
+        ordered = tried(_in_order, found, shape, self.device, last=self.device == cpu)
+        return _in_order(found, shape, cpu) if ordered is None else ordered
 
     def _tokens(self, text: str, most: int) -> list[int]:
         # One at a time: a batch would run on the tokenizer's own threads, beside the scheduler's.
@@ -71,29 +75,28 @@ class LoadedModel:
         for length in np.unique(padded):
             yield np.flatnonzero(padded == length), int(length)
 
-    def _vectors(self, tokens: list[list[int]], length: int) -> np.ndarray:
+    def _vectors(self, tokens: list[list[int]], length: int) -> list[torch.Tensor]:
         """Batch by batch; out of memory, all batches from here on have half the tokens."""
         found = []
         while tokens:
             rows = self._rows(length)
             last = rows == 1 and self.device.type == "cpu"
-            some = tried(self._forward, tokens[:rows], length, rows, last=last)
-            if some is None:
-                some = self._with_less(tokens[:rows], length, rows)
-            found.append(some)
-            tokens = tokens[len(some) :]
-        return np.concatenate(found)
+            made = tried(self._forward, tokens[:rows], length, rows, last=last)
+            some = self._with_less(tokens[:rows], length, rows) if made is None else [made]
+            found += some
+            tokens = tokens[sum(map(len, some)) :]
+        return found
 
     def _rows(self, length: int) -> int:
         return max(1, self._most_tokens // length)
 
-    def _with_less(self, tokens: list[list[int]], length: int, rows: int) -> np.ndarray:
+    def _with_less(self, tokens: list[list[int]], length: int, rows: int) -> list[torch.Tensor]:
         """No vectors, but smaller batches; of one text that did not fit, that of the processor."""
         free_everything(but=forget)
         if rows > 1:
             self._most_tokens = min(self._most_tokens, rows * length // 2)
             note("halved", self.device, self._rows(length))
-            return np.empty((0, self.model.config.hidden_size), np.float32)
+            return []
         note("on_cpu", self.device, 1)
         return self._on_processor._vectors(tokens, length)
 
@@ -102,7 +105,7 @@ class LoadedModel:
         return LoadedModel(*self._made_of, "cpu")
 
     @torch.inference_mode()
-    def _forward(self, tokens: list[list[int]], length: int, rows: int) -> np.ndarray:
+    def _forward(self, tokens: list[list[int]], length: int, rows: int) -> torch.Tensor:
         # A GPU chooses its arithmetic by the batch's shape: keep that the same for any company.
         rows = len(tokens) if self.device.type == "cpu" else rows
         ids = torch.full((rows, length), self.tokenizer.pad_token_id or 0)
@@ -114,7 +117,20 @@ class LoadedModel:
         hidden = self.model(input_ids=ids, attention_mask=mask).last_hidden_state.float()
         # A sum has the direction of the mean.
         pooled = hidden[:, 0] if self.pooling == "cls" else (hidden * mask[..., None]).sum(dim=1)
-        return torch.nn.functional.normalize(pooled, dim=1)[: len(tokens)].cpu().numpy()
+        return torch.nn.functional.normalize(pooled, dim=1)[: len(tokens)]
+
+
+def _in_order(
+    found: list[tuple[np.ndarray, list[torch.Tensor]]],
+    shape: tuple[int, int],
+    device: torch.device,
+) -> torch.Tensor:
+    """Vectors at their places, on a device."""
+    vectors = torch.empty(shape, device=device)
+    for places, parts in found:
+        where = torch.from_numpy(places).to(device)
+        vectors[where] = torch.cat([part.to(device) for part in parts])
+    return vectors
 
 
 def _device() -> torch.device:

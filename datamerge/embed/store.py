@@ -50,10 +50,15 @@ class Store:
         np.save(path, _index(self._files())[0])
         return str(path)
 
+    def name(self, texts: np.ndarray) -> str:
+        """What the file of these texts is called."""
+        digest = xxhash.xxh3_64_hexdigest(np.ascontiguousarray(texts, "<u8").data)
+        return f"{self.key}-{digest}.vectors"
+
     def add(self, texts: np.ndarray, batches: Iterable[np.ndarray]) -> str:
         """Keep the vectors of texts, which come in batches; returns the file's name."""
         texts = np.ascontiguousarray(texts, "<u8")
-        name = f"{self.key}-{xxhash.xxh3_64_hexdigest(texts.data)}.vectors"
+        name = self.name(texts)
         path = Path(self.folder) / name
         with sealed.sealing(path, {"texts": len(texts)}) as temporary, temporary.open("wb") as file:
             texts.tofile(file)

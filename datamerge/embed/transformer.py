@@ -113,6 +113,10 @@ class TransformerEncoder:
         TypeError
             One of them is not a string; the message says which.
         """
+        return on_host(self.encode_on_device(texts))
+
+    def encode_on_device(self, texts: Sequence[str]) -> torch.Tensor:
+        """The same as a tensor, where the model is."""
         with _loading:
             model = _load(self._folder, self.precision, self.device)
         for place, text in enumerate(texts):

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from dask.tokenize import tokenize
 
-from .._backend import on_host
+from .._backend import as_pandas
 from ..compute import each_partition
 from ..read.sources import files_of
 from ..write.target import Target
@@ -57,7 +57,7 @@ def of_frame(df: Any, target: Target) -> Source:
 
     They are in ``.run``, which goes in the end.
     """
-    df = on_host(df)
+    df = as_pandas(df)
     if isinstance(df, pd.DataFrame):
         df = dd.from_pandas(df, npartitions=1, sort=False)
     fs, folder = target.fs, f"{target.root}/.run/partitions"

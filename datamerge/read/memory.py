@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from .._backend import is_other, on_host
+from .._backend import is_other, as_pandas
 from ..schema import Schema, normaliser, recognise
 from .batches import add_batch, batch_items
 from .plan import SAMPLE_RECORDS
@@ -46,7 +46,7 @@ class Held:
 
 def hold(frame: Any, name: str, overrides: Mapping[str, Any]) -> Held:
     """Recognise a frame's schema from its first rows and cut it into shares."""
-    frame = on_host(frame) if is_other(frame) else frame
+    frame = as_pandas(frame) if is_other(frame) else frame
     if _kind(frame) == "datasets" and type(frame).__name__ != "Dataset":
         raise TypeError(
             f"{type(frame).__name__} streams or holds several splits; pass one split of a Dataset"

@@ -13,7 +13,7 @@ import pandas as pd
 from dask.tokenize import tokenize
 
 from .. import audit, workdir
-from .._backend import on_host
+from .._backend import as_pandas
 from .._merge_card import FOLDERS
 from ..compute import each_partition, graph_of
 from . import notes
@@ -87,7 +87,7 @@ def write(
     """
     if format not in get_args(Format):
         raise ValueError(f"format={format!r}; it is one of {', '.join(get_args(Format))}")
-    lazy: Any = on_host(df)
+    lazy: Any = as_pandas(df)
     if isinstance(lazy, pd.DataFrame):
         lazy = dd.from_pandas(lazy, npartitions=1, sort=False)
     missing = [c for c in ("id", "source", "meta", audit.REASON) if c not in lazy.columns]

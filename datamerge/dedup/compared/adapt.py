@@ -15,7 +15,7 @@ from ..._arrays import (
     messages_column,
     one_chunk,
 )
-from ..._backend import on_host
+from ..._backend import as_pandas
 from ...audit import DETAIL, REASON
 from ...schema import RecordError, Schema, normaliser
 
@@ -32,7 +32,7 @@ def adapted(df: Any) -> Any:
     ``frame``; without reasons all its rows are live. Of a Dask frame none of this is known
     without computing it, so there a missing column is an error.
     """
-    df = on_host(df)
+    df = as_pandas(df)
     missing = [name for name in NEEDED if name not in df.columns]
     if not missing:
         return df

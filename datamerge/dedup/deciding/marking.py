@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from ... import audit
-from ..._backend import on_host
+from ..._backend import as_pandas
 from ...workdir import checkpoint
 from ..compared.adapt import adapted
 from ..evidence.search import Layer
@@ -37,7 +37,7 @@ def target(layers: Sequence[Layer], df: Any, keep: Keep) -> Any:
             what = "keep=" + repr(keep) if is_column(keep) else "marking"
             raise ValueError(f"saved duplicates have no frame; {what} needs one: mark(df, …)")
         return adapted(df)
-    df = None if df is None else on_host(df)
+    df = None if df is None else as_pandas(df)
     if df is not None and getattr(df, "_name", None) != search.frame:
         return adapted(df)
     if isinstance(search.df, pd.DataFrame):

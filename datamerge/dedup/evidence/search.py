@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from dask.tokenize import tokenize
 
 from ... import workdir
-from ..._backend import on_host
+from ..._backend import as_pandas
 from ...compute.memory import give_back
 from ..compared.against import identity, told
 from .kept import LAYOUT, Evidence, exists, load
@@ -53,7 +53,7 @@ class Search:
     """A finder's search of a frame: done when the evidence is first asked for."""
 
     def __init__(self, df: Any, finder: Finder, against: Any = None):
-        self.given, self.df = df, on_host(df)
+        self.given, self.df = df, as_pandas(df)
         self.finder, self.against = finder, against
         self.kept: Any = None
 
