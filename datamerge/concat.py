@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from ._arrays import MESSAGES
-from ._backend import like, as_pandas
+from ._backend import as_pandas, like
 from .read.records import COLUMNS
 
 

@@ -14,7 +14,7 @@ import xxhash
 
 from . import audit
 from ._arrays import MESSAGES, messages_column, string_column, strings
-from ._backend import like, as_pandas
+from ._backend import as_pandas, like
 from .compute import client
 
 _KEY = "__order"

@@ -10,6 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from itertools import combinations, pairwise
 from pathlib import Path
+from typing import Any
 
 import dask
 import dask.dataframe as dd
@@ -760,6 +761,28 @@ def test_signatures_where_a_device_has_little_memory(most, monkeypatch):
     monkeypatch.setattr(signatures, "minima", small)
     assert (drawn.found(sets) == expected).all()
     assert tried == [3000, 1500, 750, 750, 1500, 750, 750]
+
+
+def test_the_ledger_tells_that_a_device_had_little_memory(monkeypatch, tmp_path):
+    def small(xp, hashes, starts, factor, add):
+        raise MemoryError
+
+    rows = [f"one two three four {n % 9} {n % 40}" for n in range(120)]
+
+    def steps(out: str) -> list[dict[str, Any]]:
+        with dask.config.set({"datamerge.workdir": str(tmp_path / f"work of {out}")}):
+            dups = dm.dedup.minhash(dm.read(rows, name="rows"), threshold=0.6, ngram=2)
+            return dm.write(dups.mark(), tmp_path / out).to_dict()["steps"]
+
+    (expected,) = steps("enough")
+    monkeypatch.setattr(signatures, "on_gpu", lambda: np)
+    monkeypatch.setattr(signatures, "minima", small)
+    (found,) = steps("little")
+    told = found.pop("short_of_memory")
+    assert found == expected and found["sources"]["rows"]["removed"] > 50
+    assert told == {
+        "minhash_duplicate": {"shingle": {"devices": ["CuPy"], "often": 0, "rows_on_cpu": 120}}
+    }
 
 
 @pytest.mark.parametrize("texts", [[], ["a"], ["a b c d e", "a b c d f", "x y"]])

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .._arrays import STRING, string_column, strings
-from .._backend import like, as_pandas
+from .._backend import as_pandas, like
 from .steps import Step, unused
 
 # A pandas or a Dask DataFrame: steps give back what they are given.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
@@ -20,10 +20,11 @@ _SAID = (
 NOTES = "*.short.json"
 
 What = Literal["freed", "halved", "on_cpu"]
+Happened = list[tuple[What, str, int]]
 T = TypeVar("T")
 
 _holders: list[Callable[[], None]] = []
-_happened: ContextVar[list[tuple[What, str, int]] | None] = ContextVar("happened", default=None)
+_happened: ContextVar[Happened | None] = ContextVar("happened", default=None)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -85,14 +86,24 @@ def free_on(device: Any) -> int:
 
 
 @contextmanager
-def noting(folder: str | Path, stage: str) -> Iterator[None]:
-    """Keep what :func:`note` is told meanwhile, in a file of the folder if there is anything."""
-    happened: list[tuple[What, str, int]] = []
+def listening() -> Iterator[Happened]:
+    """What :func:`note` is told meanwhile."""
+    happened: Happened = []
     before = _happened.set(happened)
     try:
-        yield
+        yield happened
     finally:
         _happened.reset(before)
+
+
+@contextmanager
+def noting(folder: str | Path, stage: str) -> Iterator[None]:
+    """Keep what :func:`note` is told meanwhile, in a file of the folder if there is anything."""
+    happened: Happened = []
+    try:
+        with listening() as happened:
+            yield
+    finally:
         if happened:
             path = Path(folder) / NOTES.replace("*", uuid.uuid4().hex)
             with suppress(FileNotFoundError):  # an interrupt has cleared the folder
@@ -111,19 +122,24 @@ def note(what: What, device: object, rows: int) -> None:
 
 
 def noted(folder: str | Path) -> dict[str, Any]:
-    """What was noted in a folder, by stage; empty where memory was enough.
+    """What was noted in a folder; empty where memory was enough. See :func:`summary`."""
+    return summary(orjson.loads(path.read_bytes()) for path in sorted(Path(folder).glob(NOTES)))
+
+
+def summary(notes: Iterable[tuple[str, Happened]]) -> dict[str, Any]:
+    """What happened, by stage.
 
     Of a stage: the ``devices`` that ran out of memory, how ``often``, the ``fewest_rows`` that a
     batch or tile was halved to, and the ``rows_on_cpu`` that went there in the end.
     """
-    stages: dict[str, list[tuple[What, str, int]]] = {}
-    for path in sorted(Path(folder).glob(NOTES)):
-        stage, happened = orjson.loads(path.read_bytes())
-        stages.setdefault(stage, []).extend(map(tuple, happened))
-    return {stage: _summary(stages[stage]) for stage in sorted(stages)}
+    stages: dict[str, Happened] = {}
+    for stage, happened in notes:
+        if happened:
+            stages.setdefault(stage, []).extend(happened)
+    return {stage: _of_stage(stages[stage]) for stage in sorted(stages)}
 
 
-def _summary(happened: list[tuple[What, str, int]]) -> dict[str, Any]:
+def _of_stage(happened: Happened) -> dict[str, Any]:
     rows = {kind: [rows for what, _, rows in happened if what == kind] for kind in get_args(What)}
     told: dict[str, Any] = {"devices": sorted({device for _, device, _ in happened})}
     told["often"] = len(rows["freed"]) + len(rows["halved"])

@@ -19,6 +19,7 @@ from .compared.rows import extract
 from .cosine.clustered import Nearest, nearest
 from .cosine.dense import search
 from .cosine.embedded import Embed, matrix
+from .cosine.resident import ending
 from .cosine.written import KEPT
 from .duplicates import Duplicates
 from .evidence.pairs import Pairs
@@ -113,7 +114,10 @@ class Semantic:
     def find(self, df: Any, folder: Path, against: Any = None) -> Any:
         """Embed every distinct text once, compare all with all, and keep the pairs."""
         store = Store.of(self.encoder)
-        with evidence.scratch(folder.with_name(f"{folder.name}.cosine"), *KEPT) as place:
+        with (
+            evidence.scratch(folder.with_name(f"{folder.name}.cosine"), *KEPT) as place,
+            ending(str(place)),
+        ):
             vectors = None
             while vectors is None:
                 work = Embed(self.text, self.encoder, store, store.listed(place))

@@ -66,10 +66,14 @@ class Store:
                 np.ascontiguousarray(vectors, "<f4").tofile(file)
         return name
 
-    def fill(self, texts: np.ndarray, held: np.ndarray, made: Sequence[str]) -> bool:
-        """Put the vectors of texts into an array; False where some are not there (any more).
+    def fill(
+        self, texts: np.ndarray, held: np.ndarray, made: Sequence[str], origins: np.ndarray
+    ) -> list[str] | None:
+        """Put the vectors of texts into an array; None where some are not there (any more).
 
         ``made`` are the files that were made just now; all others are looked through first.
+        ``origins``, int32 ``[n, 2]``, are filled in, too: of each vector the number of its file,
+        among those whose names are returned, and its row there.
         """
         for name in made:
             intact.made(Path(self.folder) / name)
@@ -77,18 +81,19 @@ class Store:
         known, file, row = _index(files)
         at = _where(known, texts)
         if not len(texts) or (at < 0).any():
-            return not len(texts)
+            return None if len(texts) else []
         numbers, which = np.unique(file[at], return_inverse=True)
         used = [files[number] for number in numbers.tolist()]
         if len(intact.whole_of(used)) < len(used):
-            return False
+            return None
+        origins[:, 0], origins[:, 1] = which, row[at]
         order = np.argsort(which, kind="stable")
         for path, here in zip(
             used, np.split(order, np.flatnonzero(np.diff(which[order])) + 1), strict=True
         ):
             held[here] = _vectors(path, self.dim)[row[at[here]]]
             let_go(held)
-        return True
+        return [path.name for path in used]
 
     def _files(self) -> list[Path]:
         return sorted(Path(self.folder).glob(f"{self.key}-*.vectors"))

@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from ..compute.shortage import holder
+from .arrays import on_host
 from .folder import ModelFolder
 
 if TYPE_CHECKING:
+    import torch
+
     from .loaded import LoadedModel
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]

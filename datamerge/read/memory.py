@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from .._backend import is_other, as_pandas
+from .._backend import as_pandas, is_other
 from ..schema import Schema, normaliser, recognise
 from .batches import add_batch, batch_items
 from .plan import SAMPLE_RECORDS

@@ -78,17 +78,14 @@ def all_pairs(
         matrix = folder / "matrix.npy"
     norms = measured(np.load(matrix, mmap_mode="r"))
     vectors = ordered(str(matrix), floor, norms, folder, old=old, group=group)
-    return compare(vectors, most)
+    with resident.ending(str(folder)):
+        return compare(vectors, most)
 
 
 def compare(vectors: Vectors, most: int | None = None) -> np.ndarray:
     """The pairs, through tasks of about equal size."""
     work = prepare(vectors, most)
-    try:
-        found = gather(work, work.shares())
-    finally:
-        if work.arithmetic == "bfloat16":  # else no device was asked for anything
-            resident.end_of(vectors.folder)
+    found = gather(work, work.shares())
     for path in Path(vectors.folder).glob("*.block"):
         path.unlink()
     return found

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,8 +25,7 @@ from ..compared.adapt import Ids, id_array
 from ..compared.digest import digests
 from ..compared.rows import Compared
 from ..compared.texts import chosen, has_text
-
-BATCH = 8192  # texts that are embedded at once
+from . import fresh
 
 
 @dataclass(frozen=True)
@@ -60,16 +60,24 @@ class Embed:
         new = new[lacking(digest[new], self.listed)]
         if not len(new):
             return None
-        wanted = pa.array(new)
-        batches = self._batches(texts.take(wanted), ids.take(wanted))
-        with noting(Path(self.listed).parent, "embed"):
+        wanted, folder = pa.array(new), Path(self.listed).parent
+        staying = fresh.staying(folder, self.store.name(digest[new]))
+        batches = self._batches(texts.take(wanted), ids.take(wanted), staying)
+        with noting(folder, "embed"):
             return self.store.add(digest[new], batches)
 
-    def _batches(self, texts: pa.LargeStringArray, ids: Ids) -> Iterator[np.ndarray]:
+    def _batches(
+        self, texts: pa.LargeStringArray, ids: Ids, staying: fresh.Staying | None
+    ) -> Iterator[np.ndarray]:
         """The vectors of the texts, of which only a batch is in memory at a time."""
-        for start in range(0, len(texts), BATCH):
-            vectors = self.encoder.encode(texts.slice(start, BATCH).to_pylist())
-            yield _checked(vectors, ids.slice(start, BATCH), self.encoder.dim)
+        encode = self.encoder.encode
+        if staying is not None:
+            encode = getattr(self.encoder, "encode_on_device", encode)
+        for start in range(0, len(texts), fresh.BATCH):
+            vectors = encode(texts.slice(start, fresh.BATCH).to_pylist())
+            yield _checked(vectors, ids.slice(start, fresh.BATCH), self.encoder.dim)
+            if staying is not None:
+                staying.add(vectors)
 
 
 def _checked(vectors: Any, ids: Ids, dim: int) -> np.ndarray:
@@ -93,9 +101,13 @@ def matrix(store: Store, rows: Compared, distinct: np.ndarray, folder: Path) -> 
     """
     path = folder / "matrix.npy"
     held = sealed.mapped(path, np.float32, (len(distinct), store.dim))
+    origins = sealed.mapped(folder / fresh.ORIGINS, np.int32, (len(distinct), 2))
     made = [name for name in rows.notes if name is not None]
-    if not store.fill(rows.digest[distinct], held, made):
+    files = store.fill(rows.digest[distinct], held, made, origins)
+    if files is None:
         return None
+    (folder / fresh.FILES).write_bytes(orjson.dumps(files))
     if len(held):
         held.flush()
+        origins.flush()
     return path

@@ -25,6 +25,7 @@ import numpy as np
 
 from ...compute.memory import picked
 from ...compute.shortage import free_on
+from . import fresh
 from .kinds import CrowdedError, Places, added, below, bfloat16_margin
 from .vectors import Vectors
 
@@ -108,13 +109,25 @@ class OnDevice:
         held = torch.zeros(shape, dtype=torch.bfloat16, device=self.device)
         for at in range(0, len(rows), _SENT):
             some = slice(at, min(at + _SENT, len(rows)))
-            units = self._sent(picked(values, rows[some])).double()
+            units = self._rows(vectors, values, rows[some]).double()
             units *= self._sent(inverse[some])[:, None]
             if turn is not None:
                 assert basis is not None
                 units = self._turned(units, turn, added(basis))
             held[some, :dim] = units
         return Held(held, len(rows), self._groups(vectors, rows, shape[0]))
+
+    def _rows(self, vectors: Vectors, values: np.ndarray, rows: np.ndarray) -> Any:
+        """Rows as they are: those that an encoder has left here, and the others from the disk."""
+        held = fresh.held(vectors.folder, rows)
+        if held is None:
+            return self._sent(picked(values, rows))
+        found = self._torch.empty((len(rows), values.shape[1]), device=self.device)
+        for batch, here, there in held.batches:
+            found[self._sent(here)] = batch[self._sent(there)]
+        if len(held.away):
+            found[self._sent(held.away)] = self._sent(picked(values, rows[held.away]))
+        return found
 
     def _sent(self, array: np.ndarray) -> Any:
         here = self._torch.from_numpy(array)

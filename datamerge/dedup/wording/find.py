@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..._version import __version__
+from ...compute.shortage import summary
 from ...text import TextView
 from ...workdir import arrays
 from .. import evidence
@@ -64,7 +65,9 @@ class SetFinder(ABC):
             kept, rows = extract(df, task, stage="shingle", against=against, scratch=work)
             same = rows.first_of_same()
             sets = _distinct(work, rows, same)
-            evidence.save(folder, rows, same, _pairs(self, sets), _about(self))
+            short = summary(("shingle", note) for note in rows.notes)
+            about = _about(self) | ({"short_of_memory": short} if short else {})
+            evidence.save(folder, rows, same, _pairs(self, sets), about)
         return kept
 
     def arguments(self, threshold: float) -> dict[str, Any]:

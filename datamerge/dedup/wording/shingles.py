@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from ... import audit
 from ..._arrays import strings
+from ...compute.shortage import listening
 from ...text import TextView, view
 from ..compared.digest import buffers, normalised
 from ..compared.texts import has_text
@@ -113,7 +114,8 @@ class Shingle:
             texts = texts.filter(pa.array(present))
         rows = alive[present]
         sets = self.shingling.sets(texts)
-        sketch = {} if self.sketch is None else self.sketch.of(sets)
+        with listening() as short:
+            sketch = {} if self.sketch is None else self.sketch.of(sets)
         return {
             "id": strings(rows["id"]),
             "source": strings(rows["source"]),
@@ -121,6 +123,7 @@ class Shingle:
             "digest": sets.digest,
             "alive": {str(k): int(n) for k, n in alive["source"].value_counts().items()},
             "arrays": {"hashes": sets.hashes, "starts": sets.starts, **sketch},
+            "note": short or None,
         }
 
 

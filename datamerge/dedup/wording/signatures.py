@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ...compute.shortage import free_everything, tried
+from ...compute.shortage import free_everything, note, tried
 from .minima import minima, on_gpu
 from .shingles import Sets
 
@@ -42,8 +42,11 @@ class Permutations:
         free_everything()
         count = len(sets.starts) - 1
         if count <= _FEWEST:
+            note("on_cpu", "CuPy", count)
             return self._compiled(sets)
-        return np.concatenate([self.found(part) for part in _blocks(sets, -(-count // 2))])
+        half = -(-count // 2)
+        note("halved", "CuPy", half)
+        return np.concatenate([self.found(part) for part in _blocks(sets, half)])
 
     def _compiled(self, sets: Sets) -> np.ndarray:
         signatures = np.empty((len(sets.starts) - 1, self.num_perm), np.uint32)
