@@ -19,10 +19,11 @@ from hypothesis import strategies as st
 import datamerge as dm
 from datamerge.dedup.deciding import by_hand
 from datamerge.dedup.deciding.by_hand import Made
-from datamerge.explore import duplicates_rows, duplicates_words
-from datamerge.explore.duplicates_made import changed
-from datamerge.explore.duplicates_page import page
-from datamerge.explore.duplicates_view import View
+from datamerge.explore.pairs.made import changed
+from datamerge.explore.pairs.page import page
+from datamerge.explore.pairs.rows import Rows, Take
+from datamerge.explore.pairs.view import View
+from datamerge.explore.pairs.words import MOST_CHARACTERS, beside
 
 pytest.importorskip("anywidget", reason="no anywidget (the extra notebook)")
 ipywidgets = pytest.importorskip("ipywidgets", reason="no ipywidgets (the extra notebook)")
@@ -466,7 +467,7 @@ def test_decisions_never_contradict_each_other(choices):
 def test_texts_are_read_from_the_partitions_that_hold_them(on_backend, monkeypatch):
     df = rows(40)
     dups = found(on_backend(df), threshold=0.6)
-    held = duplicates_rows.Rows(dups)
+    held = Rows(dups)
     texts = {}
     for numbers in ([0, 3], [3, 5, 1], list(range(len(dups._stack)))):
         texts |= held.get(numbers)
@@ -478,9 +479,9 @@ def test_texts_are_read_from_the_partitions_that_hold_them(on_backend, monkeypat
         assert said == (expected or [(None, row["text"])])
     assert len(texts) == len(dups._stack)
     seen = []
-    taking = duplicates_rows.Take.__call__
+    taking = Take.__call__
     monkeypatch.setattr(
-        duplicates_rows.Take, "__call__",
+        Take, "__call__",
         lambda self, part, number: seen.append(number) or taking(self, part, number),
     )  # fmt: skip
     held._held.clear()
@@ -491,7 +492,7 @@ def test_texts_are_read_from_the_partitions_that_hold_them(on_backend, monkeypat
 def test_a_column_that_was_compared_is_shown_first():
     df = make_frame(["one", "two"], title=pd.array(["Same", "same"], dtype="string[pyarrow]"))
     dups = dm.dedup.exact(df, text="title")
-    assert duplicates_rows.Rows(dups).get([0])[0] == [("title", "Same"), (None, "one")]
+    assert Rows(dups).get([0])[0] == [("title", "Same"), (None, "one")]
 
 
 def test_saved_duplicates_take_texts_from_a_frame_that_is_given(tmp_path):
@@ -512,8 +513,8 @@ WORDS = st.lists(st.sampled_from(["a", "b", "c", " ", "\n", "d,", "漢字", "\u2
 @settings(max_examples=200, deadline=None)
 def test_what_both_say_is_the_same_on_both_sides(one, other):
     left, right = "".join(one), "".join(other)
-    sides = duplicates_words.beside([("user", left)], [("user", right)])
-    from datamerge.explore.escape import unmarked
+    sides = beside([("user", left)], [("user", right)])
+    from datamerge.explore.html.escape import unmarked
 
     for side, text in zip(sides, (left, right), strict=True):
         assert side[0] == ("role", "user")
@@ -526,12 +527,12 @@ def test_what_both_say_is_the_same_on_both_sides(one, other):
 
 def test_long_texts_are_shown_where_they_differ():
     words = " ".join(f"w{i}" for i in range(20_000))
-    left, right = duplicates_words.beside([(None, words)], [(None, words.replace("w9000 ", "X "))])
+    left, right = beside([(None, words)], [(None, words.replace("w9000 ", "X "))])
     assert ("only", "w9000") in left and ("only", "X") in right
     assert [kind for kind, _ in left] == ["hidden", "same", "only", "same", "hidden"]
     assert sum(len(text) for kind, text in left) < 2_000
-    (same, hidden), _ = duplicates_words.beside([(None, words)], [(None, words)])
-    assert same[0] == "same" and len(same[1]) == duplicates_words.MOST_CHARACTERS
+    (same, hidden), _ = beside([(None, words)], [(None, words)])
+    assert same[0] == "same" and len(same[1]) == MOST_CHARACTERS
     assert hidden[0] == "hidden"
 
 

@@ -10,8 +10,8 @@ from frames import BACKENDS, make_frame
 from pages import HOSTILE, Page
 
 import datamerge as dm
-from datamerge.explore import run
-from datamerge.explore.flow import OUTCOMES, SOURCES, flow_of, percent, svg
+from datamerge.explore.flow import run
+from datamerge.explore.flow.picture import OUTCOMES, SOURCES, flow_of, percent, svg
 
 SAMPLE = Path(dm.__path__[0]) / "assets" / "sample"
 

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 import datamerge as dm
 from datamerge._arrays import STRING
-from datamerge.explore.map_legend import legend
-from datamerge.explore.map_project import principal, project, quantised
-from datamerge.explore.sample import keys
+from datamerge.explore.cloud.legend import legend
+from datamerge.explore.cloud.project import principal, project, quantised
+from datamerge.explore.frames.sample import keys
 
 pytest.importorskip("anywidget", reason="no anywidget (the extra notebook)")
 

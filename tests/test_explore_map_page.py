@@ -12,7 +12,7 @@ from pages import HOSTILE, Page
 
 import datamerge as dm
 from datamerge._arrays import STRING
-from datamerge.explore.map_page import DOTS, EDGE, HIGHEST, WIDTH
+from datamerge.explore.cloud.page import DOTS, EDGE, HIGHEST, WIDTH
 
 pytest.importorskip("anywidget", reason="no anywidget (the extra notebook)")
 

@@ -13,10 +13,10 @@ from pages import HOSTILE, Page
 
 import datamerge as dm
 from datamerge._arrays import STRING
-from datamerge.explore.entry import entry, records
-from datamerge.explore.escape import plain, unmarked, visible
-from datamerge.explore.matched import Match, match_of
-from datamerge.explore.pieces import pieces
+from datamerge.explore.bubbles.entry import entry, records
+from datamerge.explore.bubbles.matched import Match, match_of
+from datamerge.explore.bubbles.pieces import pieces
+from datamerge.explore.html.escape import plain, unmarked, visible
 
 LIMIT = 1_000_000
 

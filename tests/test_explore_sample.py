@@ -10,8 +10,8 @@ from frames import BACKENDS, make_frame, on_dask
 
 import datamerge as dm
 from datamerge._arrays import STRING
-from datamerge.explore.gather import gather
-from datamerge.explore.sample import Draw, keys
+from datamerge.explore.frames.gather import gather
+from datamerge.explore.frames.sample import Draw, keys
 
 ROWS = 97
 

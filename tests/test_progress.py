@@ -17,7 +17,7 @@ from kernels import Kernel, errors, of
 from datamerge import compute
 from datamerge.compute import progress, terminal
 from datamerge.compute.progress import STAGES, Progress, Stage
-from datamerge.explore.progress import MOST, Board, page, text
+from datamerge.explore.progress.board import MOST, Board, page, text
 
 pytest_plugins = ["kernels"]
 

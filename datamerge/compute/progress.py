@@ -166,10 +166,10 @@ def reporter() -> Reporter | None:
         return chosen or None
     if wanted is not None and not wanted:
         return None
-    from ..explore import progress as page
+    from ..explore.progress import board
     from . import terminal
 
-    return page.here() or terminal.here(asked=bool(wanted))
+    return board.here() or terminal.here(asked=bool(wanted))
 
 
 def patience() -> float:

@@ -59,13 +59,13 @@ class Duplicates:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         """In a notebook: the explorer, once pairs are found; showing does not begin the search."""
-        from ..explore.duplicates_page import bundle
+        from ..explore.pairs.page import bundle
 
         return bundle(self)
 
     def _repr_html_(self) -> str:
         """Counts, scores and the largest clusters, for where no kernel runs."""
-        from ..explore.duplicates_page import page
+        from ..explore.pairs.page import page
 
         return str(page(self))
 

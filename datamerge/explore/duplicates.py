@@ -12,11 +12,11 @@ from .. import workdir
 from ..dedup.deciding import by_hand
 from ..dedup.deciding.keep import Keep
 from ..dedup.duplicates import Duplicates
-from ._widget import anywidget
-from .duplicates_made import changed
+from .pairs.made import changed
+from .widgets.questions import anywidget
 
 if TYPE_CHECKING:
-    from ._widget_duplicates import DuplicatesExplorer
+    from .pairs.widget import DuplicatesExplorer
 
 
 def duplicates(
@@ -75,7 +75,7 @@ def duplicates(
     {"decision":"distinct","id":"cats#1","other":"cats#0"}
     """
     anywidget()
-    from ._widget_duplicates import DuplicatesExplorer
+    from .pairs.widget import DuplicatesExplorer
 
     if not isinstance(dups, Duplicates):
         raise TypeError(f"duplicates are shown, not a {type(dups).__name__}: dm.dedup finds them")

@@ -12,10 +12,10 @@ from .. import audit
 from ..audit import REASON
 from ..write.ledger import Tally, ledger_of
 from ..write.parts import tally_of
-from . import run
-from .gather import columns, gather
-from .ledger_page import Examples, page
-from .sample import Draw, without_key
+from .flow import run
+from .flow.page import Examples, page
+from .frames.gather import columns, gather
+from .frames.sample import Draw, without_key
 
 
 def ledger(of: Any) -> Ledger:

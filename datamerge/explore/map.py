@@ -12,15 +12,15 @@ from .._choices import nearest, one_of
 from ..embed import Encoder
 from ..embed import encoder as known_encoder
 from ..text import TextView, readable
-from . import map_points
-from ._widget import anywidget
-from .escape import short, unmarked
-from .gather import columns, empty
-from .map_legend import KEPT, LABEL, MISSING, legend
-from .map_project import Method, project, quantised
+from .cloud import points as placed
+from .cloud.legend import KEPT, LABEL, MISSING, legend
+from .cloud.project import Method, project, quantised
+from .frames.gather import columns, empty
+from .html.escape import short, unmarked
+from .widgets.questions import anywidget
 
 if TYPE_CHECKING:
-    from ._widget_map import Map
+    from .cloud.widget import Map
 
 ColorBy = Literal["source", "reason"] | str
 
@@ -92,14 +92,12 @@ def map(
     ['Fry an egg.']
     """
     anywidget()
-    from ._widget_map import Map
+    from .cloud.widget import Map
 
     frame = _checked(df, text, color, method, most)
     column = "drop_reason" if color == "reason" else color
     use = None if embeddings is not None else known_encoder(encoder)
-    points = map_points.points(
-        frame, text=text, color=column, encoder=use, most=most, seed=int(seed)
-    )
+    points = placed.points(frame, text=text, color=column, encoder=use, most=most, seed=int(seed))
     vectors = points.vectors if embeddings is None else _aligned(embeddings, points)
     places, share = project(vectors, method, int(seed))
     entries = legend(points.color, KEPT if column == "drop_reason" else MISSING)
@@ -134,12 +132,12 @@ def _checked(df: Any, text: TextView, color: str, method: str, most: int) -> Any
 def _colours(df: Any, column: str) -> None:
     """Raise if the column holds something that is no value, such as lists."""
     try:
-        map_points.values(empty(df), column)
+        placed.values(empty(df), column)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
         raise ValueError(f"color={column!r}: its values are neither words nor numbers") from None
 
 
-def _aligned(embeddings: Any, points: map_points.Points) -> np.ndarray:
+def _aligned(embeddings: Any, points: placed.Points) -> np.ndarray:
     """The vectors of the points, out of those of all rows."""
     shape = np.shape(embeddings)
     if len(shape) != 2 or shape[0] != points.rows:
@@ -157,7 +155,7 @@ def _aligned(embeddings: Any, points: map_points.Points) -> np.ndarray:
 
 
 def _about(
-    points: map_points.Points,
+    points: placed.Points,
     entries: list[dict[str, Any]],
     color: str,
     method: str,

@@ -9,12 +9,12 @@ from typing import Any
 import pandas as pd
 
 from .._choices import names
-from .bubbles import article
-from .entry import ID, entry, records
-from .escape import Markup, short, unmarked
-from .gather import columns, empty, gather
-from .markup import MOST_BYTES, folded, heading, root, tag
-from .sample import Draw, Where, mask, without_key
+from .bubbles.article import article
+from .bubbles.entry import ID, entry, records
+from .frames.gather import columns, empty, gather
+from .frames.sample import Draw, Where, mask, without_key
+from .html.escape import Markup, short, unmarked
+from .html.markup import MOST_BYTES, folded, heading, root, static, tag
 
 SHOWN = 200  # rows in the page; more can be drawn, and are in ``rows``
 PAGE = 10  # rows that stand open where no script runs; the script turns pages of as many
@@ -137,7 +137,8 @@ def page(rows: pd.DataFrame) -> str:
     if not len(rows):
         body = [tag("p", "No row is as asked for.", class_="dm-note")]
     listed = tag("div", *body, class_="dm-rows")
-    return root(told, listed, left_out, kind="preview", label=label, script="preview.js")
+    script = static("bubbles", "preview.js")
+    return root(told, listed, left_out, kind="preview", label=label, script=script)
 
 
 def articles_of(rows: pd.DataFrame) -> Iterator[Markup]:

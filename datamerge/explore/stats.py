@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from .gather import columns, gather
-from .sketch import Lengths
-from .stats_page import lines, page
-from .summary import READ, Source, Summary, merge, summarise
-from .words import top
+from .frames.gather import columns, gather
+from .summary.page import lines, page
+from .summary.sketch import Lengths
+from .summary.sums import READ, Source, Summary, merge, summarise
+from .summary.words import top
 
 
 def stats(df: Any) -> Stats:

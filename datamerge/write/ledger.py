@@ -44,7 +44,7 @@ class Tally:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        from ..explore.ledger_page import page  # what is shown is built on what is written
+        from ..explore.flow.page import page  # what is shown is built on what is written
 
         return page(self)
 

@@ -1,0 +1,1 @@
+"""The ledger: a finished run read back, the flow of its rows as a picture, the page."""

@@ -1,0 +1,1 @@
+"""The explorer of duplicates: what goes at a threshold, clusters and pairs, decisions by hand."""

@@ -1,0 +1,1 @@
+"""What widgets are made of: their scripts, questions of a page and answers, rows selected."""
