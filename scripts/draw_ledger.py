@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from datamerge.explore import ledger
-from datamerge.explore.flow.page import picture
+from datamerge.explore.flow.picture import picture
 
 
 def main(out: str, target: str) -> None:

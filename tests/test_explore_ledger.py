@@ -11,7 +11,9 @@ from pages import HOSTILE, Page
 
 import datamerge as dm
 from datamerge.explore.flow import run
-from datamerge.explore.flow.picture import OUTCOMES, SOURCES, flow_of, percent, svg
+from datamerge.explore.flow.outcomes import OUTCOMES, SOURCES, flow_of
+from datamerge.explore.flow.picture import svg
+from datamerge.explore.html.numbers import percent
 
 SAMPLE = Path(dm.__path__[0]) / "assets" / "sample"
 

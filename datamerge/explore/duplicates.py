@@ -13,7 +13,7 @@ from ..dedup.deciding import by_hand
 from ..dedup.deciding.keep import Keep
 from ..dedup.duplicates import Duplicates
 from .pairs.made import changed
-from .widgets.questions import anywidget
+from .widgets.source import anywidget
 
 if TYPE_CHECKING:
     from .pairs.widget import DuplicatesExplorer

@@ -17,7 +17,7 @@ from .cloud.legend import KEPT, LABEL, MISSING, legend
 from .cloud.project import Method, project, quantised
 from .frames.gather import columns, empty
 from .html.escape import short, unmarked
-from .widgets.questions import anywidget
+from .widgets.source import anywidget
 
 if TYPE_CHECKING:
     from .cloud.widget import Map

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from ..bubbles.article import article
-from ..flow.picture import counted, percent
 from ..html.escape import Markup, short
 from ..html.markup import Attribute, folded, heading, joined, root, static, table, tag
+from ..html.numbers import counted, percent
 from .points import Points
 
 WIDTH, HIGHEST, LOWEST, EDGE = 620, 480, 60, 14

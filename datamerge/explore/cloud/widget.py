@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import traitlets
 
 from ..html.escape import short, unmarked
-from ..widgets.questions import source
+from ..widgets.source import source
 from .page import page
 from .points import EXCERPT, Points
 

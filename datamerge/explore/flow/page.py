@@ -13,19 +13,15 @@ from ..bubbles.article import article
 from ..bubbles.entry import NAME, records
 from ..html.escape import Markup, short
 from ..html.markup import breakable, fitted, folded, heading, root, static, table, tag, tiles
+from ..html.numbers import counted, percent
 from . import run
-from .picture import counted, flow_of, percent, svg
+from .picture import picture
 
 if TYPE_CHECKING:
     from ...write import Tally
 
 Examples = dict[str, pd.DataFrame]
 EXAMPLE_BYTES = 10_000
-
-
-def picture(tally: Tally, *, alone: bool = False) -> Markup:
-    """The flow of rows as an SVG; ``alone`` makes it a file of its own."""
-    return svg(flow_of(tally.sources, tally.total), _tokens(tally.total), alone=alone)
 
 
 def page(tally: Tally, examples: Examples | None = None) -> str:
@@ -62,14 +58,6 @@ def _figures(total: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "malformed", f"{total['malformed']:,}"
     if "tokens" in total:
         yield "tokens kept", f"{total['tokens']['kept']:,}"
-
-
-def _tokens(total: Mapping[str, Any]) -> dict[str, int]:
-    """Tokens by outcome, as the flow names them."""
-    if "tokens" not in total:
-        return {}
-    gone = {f"removed:{reason}": tokens for reason, tokens in total["tokens"]["removed"].items()}
-    return {"kept": total["tokens"]["kept"], **gone}
 
 
 def _sources(tally: Tally, most: int, *, of: Literal["rows", "tokens"]) -> Markup:

@@ -4,64 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..html.escape import Markup, short
 from ..html.markup import Attribute, drawing, static, tag
+from ..html.numbers import counted, percent
+from .outcomes import Flow, flow_of
+
+if TYPE_CHECKING:
+    from ...write import Tally
 
 WIDTH, RIGHT, BAR = 912, 640, 10
 NAME = 24  # characters of a source's name
 HEIGHT, LEAST, GAP = 300, 2.0, 14  # of all bands together; of one; between two labels
-SOURCES, OUTCOMES = 10, 14  # the rest is shown together
 COLOURS = 8  # after that they begin again
-
-Counts = dict[tuple[str, str], int]
-
-
-@dataclass(frozen=True)
-class Flow:
-    """Rows from sources to outcomes; ``kinds`` says kept, removed or malformed of each outcome."""
-
-    sources: list[str]
-    outcomes: list[str]
-    kinds: dict[str, str]
-    rows: Counts
-
-    def of_source(self, name: str) -> int:
-        """Rows that were read from a source."""
-        return sum(self.rows.get((name, outcome), 0) for outcome in self.outcomes)
-
-    def of_outcome(self, name: str) -> int:
-        """Rows that ended here."""
-        return sum(self.rows.get((source, name), 0) for source in self.sources)
-
-
-def flow_of(sources: Mapping[str, Mapping[str, Any]], total: Mapping[str, Any]) -> Flow:
-    """What went where; small sources, and the last reasons where they are many, put together."""
-    by_rows = sorted(sources, key=lambda name: (-sources[name]["read"], name))
-    shown = set(by_rows if len(by_rows) <= SOURCES else by_rows[: SOURCES - 1])
-    reasons = [reason for reason, rows in total["removed"].items() if rows]
-    apart = reasons if len(reasons) <= OUTCOMES else reasons[: OUTCOMES - 1]
-    others = f"{len(by_rows) - len(shown):,} other sources"
-    rest = f"{len(reasons) - len(apart):,} other reasons"
-    rows: Counts = {}
-
-    def add(source: str, outcome: str, count: int) -> None:
-        key = (source if source in shown else others, outcome)
-        rows[key] = rows.get(key, 0) + count
-
-    for name, entry in sources.items():
-        add(name, "kept", entry["kept"])
-        add(name, "malformed", entry["malformed"])
-        for reason, count in entry["removed"].items():
-            add(name, f"removed:{reason}" if reason in apart else "removed:", count)
-    names = [name for name in sources if name in shown] + [others] * (len(shown) < len(by_rows))
-    outcomes = ["kept", *(f"removed:{reason}" for reason in apart)]
-    outcomes += ["removed:"] * (len(apart) < len(reasons)) + ["malformed"] * bool(
-        total["malformed"]
-    )
-    kinds = {outcome: outcome.removeprefix("removed:") or rest for outcome in outcomes}
-    return Flow(names, outcomes, kinds, rows)
 
 
 @dataclass(frozen=True)
@@ -72,6 +28,19 @@ class _Box:
     @property
     def middle(self) -> float:
         return self.top + self.height / 2
+
+
+def picture(tally: Tally, *, alone: bool = False) -> Markup:
+    """The flow of rows as an SVG; ``alone`` makes it a file of its own."""
+    return svg(flow_of(tally.sources, tally.total), _tokens(tally.total), alone=alone)
+
+
+def _tokens(total: Mapping[str, Any]) -> dict[str, int]:
+    """Tokens by outcome, as the flow names them."""
+    if "tokens" not in total:
+        return {}
+    gone = {f"removed:{reason}": tokens for reason, tokens in total["tokens"]["removed"].items()}
+    return {"kept": total["tokens"]["kept"], **gone}
 
 
 def svg(flow: Flow, tokens: Mapping[str, int] | None = None, *, alone: bool = False) -> Markup:
@@ -202,29 +171,3 @@ def _bar(x: int, box: _Box, class_: str) -> Markup:
 
 def _y(box: _Box, by: int) -> str:
     return f"{box.middle + by:.1f}"
-
-
-def counted(number: int, thing: str) -> str:
-    """A number of things.
-
-    >>> counted(1, "row"), counted(1200, "row")
-    ('1 row', '1,200 rows')
-    """
-    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
-
-
-def percent(part: int, whole: int) -> str:
-    """A share in words that never say nothing of something, nor all of less.
-
-    >>> percent(1, 3), percent(1, 100_000), percent(99_999, 100_000)
-    ('33%', '<0.1%', '>99.9%')
-    """
-    if not whole:
-        return "0%"
-    share = 100 * part / whole
-    if 0 < share < 0.1:
-        return "<0.1%"
-    if 99.9 < share < 100:
-        return ">99.9%"
-    near_the_edge = 0 < share < 10 or 99 < share < 100
-    return f"{share:.1f}%" if near_the_edge else f"{share:.0f}%"

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 
 from ...dedup.duplicates import Duplicates
-from ..flow.picture import percent
 from ..html.escape import Markup, short
 from ..html.markup import Attribute, Content, heading, joined, root, table, tag, tiles
-from ..summary.charts import bar
+from ..html.numbers import bar, percent
 from .view import View
 
 WIDTH, HEIGHT, FOOT = 440, 96, 18

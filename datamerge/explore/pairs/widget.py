@@ -13,8 +13,9 @@ from ...dedup.deciding import by_hand
 from ...dedup.deciding.by_hand import Made, Verdict
 from ...dedup.deciding.keep import Keep
 from ...dedup.duplicates import Duplicates
-from ..widgets.questions import Questions, source
+from ..widgets.questions import Questions
 from ..widgets.selection import Selection
+from ..widgets.source import source
 from .answers import Answers
 from .counts import named
 from .made import Written, changed, taken, told

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..bubbles.entry import NAME
-from ..flow.picture import counted, percent
 from ..html.escape import Markup, short, unmarked
 from ..html.markup import fitted, folded, heading, root, table, tag, tiles
-from .charts import histogram, shares
+from ..html.numbers import counted, percent, shares
+from .histogram import histogram
 from .sketch import Lengths
 from .sums import Source
 

@@ -1,4 +1,4 @@
-"""What the widgets have in common: anywidget, found or asked for, scripts, styles, questions."""
+"""What the pages of widgets ask, and who answers."""
 
 from __future__ import annotations
 
@@ -8,32 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeGuard
 
 from ..html.escape import short, unmarked
-from ..html.markup import static
-
-_FIRST = {
-    "js": [("widgets", "widget.js")],
-    "css": [("html", "theme.css"), ("widgets", "widget.css")],
-}
 
 Answers = Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]]
-
-
-def anywidget() -> Any:
-    """The package, or an error that says how to get it."""
-    try:
-        import anywidget as found
-    except ImportError:
-        raise ImportError(
-            'widgets need the package anywidget: pip install "datamerge[notebook]"'
-        ) from None
-    return found
-
-
-def source(room: str, *names: str) -> str:
-    """A room's scripts or styles as the one text a front end loads; the shared ones come first."""
-    ending = names[0].rpartition(".")[2]
-    files = [*_FIRST[ending], *((room, name) for name in names)]
-    return "\n".join(static(*file) for file in files)
 
 
 class Questions:

@@ -1,33 +1,16 @@
-"""Small charts: bars beside numbers, histograms over doubling bins."""
+"""How long rows are, as a histogram over doubling bins."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ..flow.picture import percent
 from ..html.escape import Markup
 from ..html.markup import Attribute, drawing, tag
+from ..html.numbers import percent
 from .sketch import Lengths
 
 WIDTH, HEIGHT, FOOT = 440, 132, 22
-BAR = 120
-
-
-def bar(share: float) -> Markup:
-    """A bar for a share; the number stands beside it, so it is not read aloud."""
-    width = round(max(share * BAR, 1.5 if share else 0), 1)
-    full = tag("rect", width=BAR, height=8, rx=2, class_="dm-track")
-    part = tag("rect", width=width, height=8, rx=2, class_="dm-fill")
-    size = {"width": BAR, "height": 8}
-    return tag("svg", full, part, class_="dm-share", aria_hidden="true", **size)
-
-
-def shares(counts: Sequence[tuple[str, int]], whole: int) -> Iterator[list[str | int]]:
-    """Rows of a table: name, number, share, and a bar as long as the largest is to it."""
-    largest = max((count for _, count in counts), default=1)
-    for name, count in counts:
-        yield [name, count, percent(count, whole), bar(count / largest)]
 
 
 def histogram(live: Lengths, removed: Lengths, *, measure: str) -> Markup:
