@@ -15,7 +15,8 @@ from pages import HOSTILE, Page
 
 import datamerge as dm
 from datamerge._arrays import STRING
-from datamerge.explore.summary import sums, words
+from datamerge.explore.summary import texts as drawn_texts
+from datamerge.explore.summary import words
 from datamerge.explore.summary.sketch import Lengths
 from datamerge.text import view
 
@@ -76,7 +77,7 @@ def test_numbers_are_those_of_pandas(on_backend, with_tokens):
 
 @pytest.mark.parametrize("backend", list(BACKENDS))
 def test_partitions_do_not_matter(backend, monkeypatch):
-    monkeypatch.setattr(sums, "TEXTS", 20)  # fewer than there are, so that some are drawn
+    monkeypatch.setattr(drawn_texts, "TEXTS", 20)  # fewer than there are, so that some are drawn
     df = frame()
     told, plain = dm.explore.stats(BACKENDS[backend](df)), dm.explore.stats(df.iloc[::-1])
     assert json.dumps(told.to_dict(), sort_keys=True) == json.dumps(plain.to_dict(), sort_keys=True)
@@ -181,7 +182,7 @@ def test_statistics_stay_under_a_megabyte():
     assert "640 smaller sources are not shown" in told._repr_html_()
     assert len(repr(told)) < 20_000
     drawn = [one["texts_read"] for one in told.to_dict()["sources"].values()]
-    assert sum(map(bool, drawn)) == sums.SOURCES
+    assert sum(map(bool, drawn)) == drawn_texts.SOURCES
 
 
 def test_lone_surrogates_do_not_stop_it():

@@ -12,11 +12,12 @@ from .._choices import nearest, one_of
 from ..embed import Encoder
 from ..embed import encoder as known_encoder
 from ..text import TextView, readable
-from .cloud import points as placed
-from .cloud.legend import KEPT, LABEL, MISSING, legend
+from .cloud import drawn
+from .cloud.about import about
+from .cloud.legend import KEPT, MISSING, legend
+from .cloud.points import Points
 from .cloud.project import Method, project, quantised
 from .frames.gather import columns, empty
-from .html.escape import short, unmarked
 from .widgets.source import anywidget
 
 if TYPE_CHECKING:
@@ -97,12 +98,12 @@ def map(
     frame = _checked(df, text, color, method, most)
     column = "drop_reason" if color == "reason" else color
     use = None if embeddings is not None else known_encoder(encoder)
-    points = placed.points(frame, text=text, color=column, encoder=use, most=most, seed=int(seed))
+    points = drawn.points(frame, text=text, color=column, encoder=use, most=most, seed=int(seed))
     vectors = points.vectors if embeddings is None else _aligned(embeddings, points)
     places, share = project(vectors, method, int(seed))
     entries = legend(points.color, KEPT if column == "drop_reason" else MISSING)
-    about = _about(points, entries.entries, color, method, share)
-    return Map(df, points, quantised(places), entries.codes, about)
+    told = about(points, entries.entries, color, method, share)
+    return Map(df, points, quantised(places), entries.codes, told)
 
 
 def _checked(df: Any, text: TextView, color: str, method: str, most: int) -> Any:
@@ -132,12 +133,12 @@ def _checked(df: Any, text: TextView, color: str, method: str, most: int) -> Any
 def _colours(df: Any, column: str) -> None:
     """Raise if the column holds something that is no value, such as lists."""
     try:
-        placed.values(empty(df), column)
+        drawn.values(empty(df), column)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
         raise ValueError(f"color={column!r}: its values are neither words nor numbers") from None
 
 
-def _aligned(embeddings: Any, points: placed.Points) -> np.ndarray:
+def _aligned(embeddings: Any, points: Points) -> np.ndarray:
     """The vectors of the points, out of those of all rows."""
     shape = np.shape(embeddings)
     if len(shape) != 2 or shape[0] != points.rows:
@@ -152,34 +153,3 @@ def _aligned(embeddings: Any, points: placed.Points) -> np.ndarray:
         row = int(points.place[bad].min())
         raise ValueError(f"the embedding of row {row} holds NaN or infinity")
     return vectors
-
-
-def _about(
-    points: placed.Points,
-    entries: list[dict[str, Any]],
-    color: str,
-    method: str,
-    share: float | None,
-) -> dict[str, Any]:
-    """What the page says of the map."""
-    shown, drawn = f"{len(points):,}", len(points) + points.silent
-    color = unmarked(short(color, LABEL))  # a column's name can be anything, too
-    rows = f"{points.rows:,} rows" if points.rows != 1 else "1 row"
-    title = rows if len(points) == points.rows else f"{shown} of {rows}"
-    counted = ", ".join(f"{entry['label']} {entry['count']:,}" for entry in entries)
-    notes = []
-    if drawn < points.rows:
-        notes.append("sampled by their ids")
-    if points.silent:
-        notes.append(f"{points.silent:,} without a word left out")
-    plane = "principal components" if method == "pca" else "UMAP"
-    notes.append(plane if share is None else f"{plane}, {share:.0%} of the variance")
-    return {
-        "count": len(points),
-        "rows": points.rows,
-        "title": title,
-        "notes": notes,
-        "color": color,
-        "legend": entries,
-        "summary": f"Map of {title}, coloured by {color}: {counted or 'nothing'}",
-    }

@@ -15,8 +15,9 @@ import traitlets
 
 from ..html.escape import short, unmarked
 from ..widgets.source import source
+from .drawn import EXCERPT
 from .page import page
-from .points import EXCERPT, Points
+from .points import Points
 
 CHUNK = 100_000  # points to a message: half a megabyte
 PAGE = 50  # the most rows told at a time; the table asks for ten

@@ -86,6 +86,19 @@ class View:
         """Forget how the clusters are listed."""
         self._listed, self.by = None, by
 
+    def cluster_with(self, ids: Sequence[Any]) -> int | None:
+        """The cluster of the first of these rows that is in one; an error for unknown ones."""
+        try:
+            rows = self.rows_with(ids)
+        except (TypeError, ValueError, OverflowError):
+            rows = self.rows_with([])
+        rows = rows[rows >= 0]
+        if not len(rows):
+            more = f" or of {len(ids) - 1:,} others" if len(ids) > 1 else ""
+            raise LookupError(f"nothing was found of a row with the id {ids[0]!r}{more}")
+        found = self.listed.clusters_of(rows)
+        return next(iter(found[found >= 0].tolist()), None)
+
     def ids_of(self, cluster: int) -> tuple[Any, ...]:
         """The ids of a cluster's rows, the kept one first."""
         rows = pa.array(self.listed.rows_of(cluster), pa.int64())

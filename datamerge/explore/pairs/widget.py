@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -166,22 +165,12 @@ class DuplicatesExplorer(anywidget.AnyWidget):
         wanted: tuple[Any, ...] = proposal["value"]
         if wanted and wanted == self._shown:
             return wanted
-        cluster = self._cluster_with(wanted) if wanted else None
+        try:
+            cluster = self._view.cluster_with(wanted) if wanted else None
+        except LookupError as error:
+            raise traitlets.TraitError(str(error)) from None
         self._head = -1 if cluster is None else int(self._view.listed.heads[cluster])
         return () if cluster is None else self._view.ids_of(cluster)
-
-    def _cluster_with(self, ids: Sequence[Any]) -> int | None:
-        """The cluster of the first of these rows that is in one."""
-        try:
-            rows = self._view.rows_with(ids)
-        except (TypeError, ValueError, OverflowError):
-            rows = self._view.rows_with([])
-        rows = rows[rows >= 0]
-        if not len(rows):
-            more = f" or of {len(ids) - 1:,} others" if len(ids) > 1 else ""
-            raise traitlets.TraitError(f"nothing was found of a row with the id {ids[0]!r}{more}")
-        found = self._view.listed.clusters_of(rows)
-        return next(iter(found[found >= 0].tolist()), None)
 
     @traitlets.observe("selection")
     def _opened(self, _: Any) -> None:

@@ -15,17 +15,12 @@ from ..._arrays import Turns, strings, turns
 from ...text import view
 from ..frames.gather import readable
 from ..frames.said import chats
-from ..frames.sample import keys
 from .sketch import Lengths
+from .texts import Drawn, draw, first
 
-TEXTS = 200  # of a source, drawn by their ids, whose words are counted
-LETTERS = 4_000  # of each of them
-SOURCES = 50  # sources of which texts are kept; of more, those drawn by their names
 LONG_NAME = 200  # letters of a role's or a language's name
 
 READ = ("id", "source", "messages", "text", "tokens", "language", "drop_reason")
-
-Drawn = list[tuple[float, str]]
 
 
 @dataclass
@@ -79,7 +74,7 @@ def summarise(part: pd.DataFrame) -> Summary:
             Counter(languages[i] for i in at) if languages else Counter(),
             dict(_lengths(measures, at, alive[at])),
         )
-    made.texts = _drawn(part, source, alive)
+    made.texts = draw(part, source, alive)
     return made
 
 
@@ -96,7 +91,7 @@ def merge(several: list[Summary]) -> Summary:
         for name, drawn in each.texts.items():
             texts.setdefault(name, []).extend(drawn)
     made.sources = {name: Source.merged(sources[name]) for name in sorted(sources)}
-    made.texts = {name: sorted(texts[name])[:TEXTS] for name in _some(texts)}
+    made.texts = first(texts)
     return made
 
 
@@ -156,29 +151,3 @@ def _lengths(
             chosen = values[at[alive == lives]]
             if (chosen >= 0).any():
                 yield (measure, lives), Lengths.of(chosen[chosen >= 0])
-
-
-def _drawn(part: pd.DataFrame, source: np.ndarray, alive: np.ndarray) -> dict[str, Drawn]:
-    """Of the live rows of each source the texts that are drawn first, cut."""
-    drawn = keys(part, 0)
-    order = np.argsort(drawn, kind="stable")
-    places: dict[str, list[int]] = {name: [] for name in _some(source[alive])}
-    for at in order[alive[order]].tolist():
-        chosen = places.get(source[at])
-        if chosen is not None and len(chosen) < TEXTS:
-            chosen.append(at)
-    taken = pa.array([at for chosen in places.values() for at in chosen], pa.int64())
-    texts = pc.fill_null(view(part, "chat").take(taken), "")
-    cut = iter(pc.utf8_slice_codeunits(texts, 0, LETTERS).to_pylist())
-    return {
-        name: [(float(drawn[at]), next(cut)) for at in chosen] for name, chosen in places.items()
-    }
-
-
-def _some(sources: Iterable[str]) -> list[str]:
-    """All sources; of very many the same few, whatever their order."""
-    names = sorted(set(sources))
-    if len(names) <= SOURCES:
-        return names
-    index = pd.DataFrame({"id": pd.array(names, "string[pyarrow]")})
-    return sorted(names[at] for at in np.argsort(keys(index, 0), kind="stable")[:SOURCES])
