@@ -9,7 +9,7 @@ import numpy as np
 import orjson
 import pandas as pd
 
-from ..frames.said import as_json
+from ..frames.said import as_json, indented
 from ..html.escape import short
 from .matched import Match, match_of
 from .pieces import Piece, pieces
@@ -142,12 +142,5 @@ def _fields(row: Mapping[str, Any], most: int) -> list[tuple[str, list[Piece]]]:
         told.append((short(str(name), NAME), _code(written, most)))
     meta = known(row, "meta")
     if meta is not None and meta != "{}":
-        told.append(("meta", _code(_indented(str(meta)), most)))
+        told.append(("meta", _code(indented(str(meta)), most)))
     return told[:40]
-
-
-def _indented(meta: str) -> str:
-    try:
-        return as_json(orjson.loads(meta))
-    except orjson.JSONDecodeError:
-        return meta

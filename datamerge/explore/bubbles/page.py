@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..html.escape import Markup, short, unmarked
+from ..html.escape import Markup, one_line
 from ..html.markup import MOST_BYTES, folded, heading, root, static, tag
 from .article import article
 from .entry import ID, entry, records
@@ -60,22 +60,18 @@ def lines(rows: pd.DataFrame) -> Iterator[str]:
     """Rows as text for a terminal."""
     for number, row in enumerate(records(rows)):
         shown = entry(row, 600)
-        yield _one_line(shown["id"] or f"row {number}", ID)
+        yield one_line(shown["id"] or f"row {number}", ID)
         if shown["reason"]:
-            yield f"  removed: {_one_line(shown['reason'], 80)}: {_one_line(shown['detail'], 200)}"
+            yield f"  removed: {one_line(shown['reason'], 80)}: {one_line(shown['detail'], 200)}"
         for turn in shown["turns"]:
-            yield f"  {_one_line(turn['role'], 20)}: {_one_line(_joined(turn), 200)}"
+            yield f"  {one_line(turn['role'], 20)}: {one_line(_joined(turn), 200)}"
         if shown["skipped"]:
             yield f"  … {shown['skipped']:,} more turns"
         if shown["document"] is not None:
-            yield f"  {_one_line(_joined({'pieces': shown['document'], 'calls': []}), 300)}"
+            yield f"  {one_line(_joined({'pieces': shown['document'], 'calls': []}), 300)}"
 
 
 def _joined(turn: Mapping[str, Any]) -> str:
     apart = {"code": "\n", "hidden": " … "}
     said = "".join(apart.get(piece.kind, "") + piece.text for piece in turn["pieces"])
     return " ".join([said, *(f"[calls {call['name']}]" for call in turn["calls"])]).strip()
-
-
-def _one_line(text: str | None, most: int) -> str:
-    return short(unmarked(" ".join((text or "").split())), most)

@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 from ..._arrays import one_chunk, strings
 from ...embed import Encoder
 from ...text import TextView, view
-from ..frames.gather import gather, readable
-from ..frames.said import chats
+from ..frames.gather import gather
+from ..frames.said import chats, readable
 from ..frames.sample import keys
 from .points import Points, together
 

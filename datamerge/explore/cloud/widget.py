@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import traitlets
 
-from ..html.escape import short, unmarked
+from ..html.escape import bounded
+from ..widgets.questions import is_number, number
 from ..widgets.source import source
 from .drawn import EXCERPT
 from .page import page
@@ -128,20 +129,18 @@ class Map(anywidget.AnyWidget):
         self.send({**answer, **address}, sent)
 
     def _chunk(self, about: Any) -> tuple[dict[str, Any], list[bytes]]:
-        start = about if self._is_point(about) else 0
+        start = number(about, self.shown)
         stop = min(start + CHUNK, self.shown)
         positions = self._positions[start:stop].astype("<u2").tobytes()
         return {"stop": stop}, [positions, self._codes[start:stop].tobytes()]
 
     def _row(self, about: Any) -> tuple[dict[str, Any], None]:
-        return {"row": self._told(about, EXCERPT) if self._is_point(about) else None}, None
+        return {"row": self._told(about, EXCERPT) if is_number(about, self.shown) else None}, None
 
     def _page(self, about: Any) -> tuple[dict[str, Any], None]:
         asked = about[:PAGE] if isinstance(about, list) else []
-        return {"rows": [self._told(one, _SHORT) for one in asked if self._is_point(one)]}, None
-
-    def _is_point(self, number: Any) -> bool:
-        return type(number) is int and 0 <= number < self.shown
+        known = [one for one in asked if is_number(one, self.shown)]
+        return {"rows": [self._told(one, _SHORT) for one in known]}, None
 
     def _told(self, point: int, most: int) -> dict[str, Any]:
         """A row as the page shows it: bounded, and nothing in it unseen."""
@@ -149,14 +148,10 @@ class Map(anywidget.AnyWidget):
         columns = ("source", "reason", "detail", "text")
         said = {name: getattr(points, name)[point].as_py() for name in columns}
         told = {
-            name: None if value is None else _bounded(value, most) for name, value in said.items()
+            name: None if value is None else bounded(value, most) for name, value in said.items()
         }
-        name = _bounded(str(points.ids[point].as_py()), _SHORT)
+        name = bounded(str(points.ids[point].as_py()), _SHORT)
         return {"point": point, "code": int(self._codes[point]), "id": name, **told}
-
-
-def _bounded(value: str, most: int) -> str:
-    return short(unmarked(short(value, most)), 2 * most)
 
 
 def _is_in(values: pa.Array, among: pa.Array) -> np.ndarray:

@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from ..._arrays import STRING
 from ...compute import summed
 
 T = TypeVar("T")
@@ -39,24 +38,3 @@ def columns(df: Any) -> list[str]:
             f"the frame has neither a column 'messages' nor 'text'; it has {', '.join(names)}"
         )
     return names
-
-
-def readable(part: pd.DataFrame) -> pd.DataFrame:
-    """A partition whose strings Arrow can hold.
-
-    Frames from elsewhere may hold Python objects, among them strings with half a surrogate pair,
-    which no encoding can write: those halves are spelled out. Frames of ours pass untouched.
-    """
-    part = part.copy(deep=False)
-    for name in part.columns:
-        if part[name].dtype == object and name != "messages":
-            part[name] = pd.Series(
-                pd.array([_spelled(value) for value in part[name]], STRING), index=part.index
-            )
-    return part
-
-
-def _spelled(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode()
-    return pd.NA if pd.api.types.is_scalar(value) and pd.isna(value) else str(value)

@@ -1,4 +1,4 @@
-"""What a row says, as plain Python: its turns, its document, its other fields."""
+"""Partitions from elsewhere, with their texts and chats as ours have them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,34 @@ import orjson
 import pandas as pd
 import pyarrow as pa
 
-from ..._arrays import MESSAGES
+from ..._arrays import MESSAGES, STRING
 from ...text import view
+
+
+def readable(part: pd.DataFrame) -> pd.DataFrame:
+    """A partition whose strings Arrow can hold.
+
+    Frames from elsewhere may hold Python objects, among them strings with half a surrogate pair,
+    which no encoding can write: those halves are spelled out. Frames of ours pass untouched.
+    """
+    part = part.copy(deep=False)
+    for name in part.columns:
+        if part[name].dtype == object and name != "messages":
+            part[name] = pd.Series(
+                pd.array([_value(value) for value in part[name]], STRING), index=part.index
+            )
+    return part
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, str):
+        return encodable(value)
+    return pd.NA if pd.api.types.is_scalar(value) and pd.isna(value) else str(value)
+
+
+def encodable(text: str) -> str:
+    """A text that can be encoded: halves of surrogate pairs are spelled out."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def chats(part: pd.DataFrame) -> pd.DataFrame:
@@ -49,7 +75,7 @@ def _turn(turn: Any) -> dict[str, str | None]:
 
 def _string(value: Any) -> str:
     text = "" if value is None else value if isinstance(value, str) else as_json(value)
-    return text.encode("utf-8", "backslashreplace").decode()
+    return encodable(text)
 
 
 def as_json(value: Any) -> str:
@@ -58,6 +84,14 @@ def as_json(value: Any) -> str:
         return orjson.dumps(value, default=str, option=orjson.OPT_INDENT_2).decode()
     except (TypeError, orjson.JSONEncodeError):
         return repr(value)
+
+
+def indented(text: str) -> str:
+    """JSON, indented; anything else as it is."""
+    try:
+        return as_json(orjson.loads(text))
+    except orjson.JSONDecodeError:
+        return text
 
 
 def texts(part: pd.DataFrame) -> pa.LargeStringArray:

@@ -14,8 +14,7 @@ import pyarrow.compute as pc
 from ..._arrays import strings
 from ..._choices import nearest
 from ...mix import draws
-from .gather import readable
-from .said import chats, texts
+from .said import chats, readable, texts
 
 Where = str | Callable[[pd.DataFrame], Any]
 

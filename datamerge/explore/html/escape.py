@@ -56,6 +56,24 @@ def short(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
+def bounded(text: str, most: int) -> str:
+    r"""Text for a widget: its beginning, with what is unseen spelled out.
+
+    >>> bounded("a\x00bcdef", 4)
+    'a\\x00b…'
+    """
+    return short(unmarked(short(text, most)), 2 * most)
+
+
+def one_line(text: str | None, most: int) -> str:
+    r"""Text for a line of a terminal.
+
+    >>> one_line("rain\n  again", 20)
+    'rain again'
+    """
+    return short(unmarked(" ".join((text or "").split())), most)
+
+
 def spelled(characters: str) -> str:
     """Characters as the escapes Python writes for them."""
     return "".join(_escape(ord(character)) for character in characters)

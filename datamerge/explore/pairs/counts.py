@@ -11,7 +11,7 @@ import numpy as np
 from ...dedup.deciding.layers import Layers
 from ...dedup.deciding.marking import MUCH
 from ...dedup.evidence import listing
-from ..html.escape import short, unmarked
+from ..html.escape import bounded
 
 BINS = 60
 SOURCES = 12  # told of one by one
@@ -85,4 +85,4 @@ def about(layers: Layers, floors: Mapping[str, float]) -> dict[str, Any]:
 
 def named(text: str | None, most: int = NAME) -> str:
     """A name as the page shows it: bounded, and nothing in it unseen."""
-    return short(unmarked(short(text or "", most)), 2 * most)
+    return bounded(text or "", most)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import orjson
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,7 +15,8 @@ from ..._arrays import strings
 from ...dedup.compared.adapt import Ids, readable_part
 from ...dedup.deciding.keep import _keys
 from ...dedup.deciding.lookup import hashed
-from ..bubbles.entry import records
+from ..bubbles.entry import known, records
+from ..frames.said import encodable, indented
 from .words import Said
 
 MOST = 100_000  # characters of a row that are looked at
@@ -54,29 +54,21 @@ class Take:
     def _said(self, row: Mapping[str, Any]) -> list[tuple[str | None, str]]:
         said: list[tuple[str | None, str]] = []
         for name in self.own:
-            said.append((name, _text(row.get(name))))
+            said.append((name, _text(row, name)))
         chat = row.get("messages")
         for turn in chat if isinstance(chat, list | tuple | np.ndarray) else ():
-            said.append((str(turn.get("role") or "")[:80], _text(turn.get("content"))))
+            said.append((str(turn.get("role") or "")[:80], _text(turn, "content")))
             if turn.get("extra"):
-                said.append(("other fields", _indented(turn["extra"])))
-        text = _text(row.get("text"))
+                said.append(("other fields", indented(turn["extra"])))
+        text = _text(row, "text")
         if text and "text" not in self.own:
             said.append((None, text))
         return _bounded(said)
 
 
-def _text(value: Any) -> str:
-    if value is None or (pd.api.types.is_scalar(value) and pd.isna(value)):
-        return ""
-    return str(value).encode("utf-8", "backslashreplace").decode()
-
-
-def _indented(extra: str) -> str:
-    try:
-        return orjson.dumps(orjson.loads(extra), option=orjson.OPT_INDENT_2).decode()
-    except orjson.JSONDecodeError:
-        return extra
+def _text(row: Mapping[str, Any], name: str) -> str:
+    value = known(row, name)
+    return "" if value is None else encodable(str(value))
 
 
 def _bounded(said: list[tuple[str | None, str]]) -> list[tuple[str | None, str]]:

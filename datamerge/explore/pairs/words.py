@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
 
-from ..html.escape import short, unmarked
+from ..html.escape import bounded, short, unmarked
 
 Token = tuple[str, str]  # "role" and its name, or "word" and a word, a blank, a sign
 Piece = tuple[str, str]  # "same", "only", "role" or "hidden", and what is shown
@@ -121,4 +121,4 @@ def excerpt(said: Said, most: int = 140) -> str:
     """The beginning of what a row says, in one line; the user's words if there are some."""
     turns = [content for role, content in said if role == "user"] or [c for _, c in said]
     line = " ".join(" ".join(turns)[: 4 * most].split())
-    return short(unmarked(short(line, most)), 2 * most)
+    return bounded(line, most)

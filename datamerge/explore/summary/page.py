@@ -6,12 +6,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..bubbles.entry import NAME
-from ..html.escape import Markup, short, unmarked
+from ..html.escape import Markup, one_line, short
 from ..html.markup import fitted, folded, heading, root, table, tag, tiles
 from ..html.numbers import counted, percent, shares
 from .histogram import histogram
 from .sketch import Lengths
 from .sums import Source
+
+LINE = 60  # characters of a name in a terminal
 
 
 def page(numbers: Mapping[str, Any], total: Source) -> str:
@@ -134,14 +136,14 @@ def lines(numbers: Mapping[str, Any]) -> Iterator[str]:
     gone = total["rows"] - total["live"]
     yield f"{counted(total['rows'], 'row')}: {total['live']:,} live, {gone:,} removed"
     for reason, rows in list(total["removed"].items())[:20]:
-        yield f"  {_safe(reason)}: {rows:,}"
+        yield f"  {one_line(reason, LINE)}: {rows:,}"
     measure = _measure(numbers["sources"])
     cells = [["source", "rows", "live", "removed", measure, "median"]]
     for name, one in list(numbers["sources"].items())[:60]:
         lengths = one["lengths"].get(measure, {"total": 0, "median": None})
         counts = [one["rows"], one["live"], one["rows"] - one["live"], lengths["total"]]
         median = "-" if lengths["median"] is None else f"{lengths['median']:,}"
-        cells.append([_safe(name), *(f"{count:,}" for count in counts), median])
+        cells.append([one_line(name, LINE), *(f"{count:,}" for count in counts), median])
     widths = [max(len(row[at]) for row in cells) for at in range(len(cells[0]))]
     cells.insert(1, ["-" * width for width in widths])
     for first, *others in cells:
@@ -149,7 +151,3 @@ def lines(numbers: Mapping[str, Any]) -> Iterator[str]:
         yield "  ".join([first.ljust(widths[0]), *aligned]).rstrip()
     if (more := len(numbers["sources"]) - 60) > 0:
         yield f"… {more:,} more sources"
-
-
-def _safe(name: str) -> str:
-    return short(unmarked(" ".join(name.split())), 60)

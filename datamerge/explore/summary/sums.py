@@ -13,8 +13,7 @@ import pyarrow.compute as pc
 
 from ..._arrays import Turns, strings, turns
 from ...text import view
-from ..frames.gather import readable
-from ..frames.said import chats
+from ..frames.said import chats, readable
 from .sketch import Lengths
 from .texts import Drawn, draw, first
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeGuard
 
-from ..html.escape import short, unmarked
+from ..html.escape import bounded
 
 Answers = Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]]
 
@@ -54,7 +54,7 @@ def _tried(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     try:
         return work()
     except (Exception, KeyboardInterrupt) as error:
-        return {"error": short(unmarked(short(f"{type(error).__name__}: {error}", 400)), 800)}
+        return {"error": bounded(f"{type(error).__name__}: {error}", 400)}
 
 
 def is_number(value: Any, end: int) -> TypeGuard[int]:
