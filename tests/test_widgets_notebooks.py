@@ -22,7 +22,7 @@ DARK = "() => jupyterapp.commands.execute('apputils:change-theme', {theme: 'Jupy
 
 
 def ground(page):
-    color = page.locator(".dm-stage").evaluate("e => getComputedStyle(e).backgroundColor")
+    color = page.locator(".dm-map .dm-stage").evaluate("e => getComputedStyle(e).backgroundColor")
     return [int(part) for part in re.findall(r"\d+", color)]
 
 
