@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from .compute.terminal import safe
-from .explore.bubbles.entry import known, records
 from .explore.flow import run
+from .explore.frames.said import known, records
 from .write.notes import faults
 from .write.target import Target
 

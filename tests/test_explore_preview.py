@@ -13,9 +13,10 @@ from pages import HOSTILE, Page
 
 import datamerge as dm
 from datamerge._arrays import STRING
-from datamerge.explore.bubbles.entry import entry, records
+from datamerge.explore.bubbles.entry import entry
 from datamerge.explore.bubbles.matched import Match, match_of
 from datamerge.explore.bubbles.pieces import pieces
+from datamerge.explore.frames.said import records
 from datamerge.explore.html.escape import plain, unmarked, visible
 
 LIMIT = 1_000_000

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 import orjson
-import pandas as pd
 
-from ..frames.said import as_json, indented
+from ..frames.said import as_json, indented, known
 from ..html.escape import short
 from .matched import Match, match_of
 from .pieces import Piece, pieces
@@ -43,17 +42,6 @@ def entry(row: Mapping[str, Any], most: int) -> dict[str, Any]:
         "document": None if document is None else _found(str(document), most, match, None),
         "fields": _fields(row, most // 4),
     }
-
-
-def records(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as dicts."""
-    return [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
-
-
-def known(row: Mapping[str, Any], name: str) -> Any:
-    """What a row has in a column; None where it has nothing, or there is no such column."""
-    value = row.get(name)
-    return None if value is None or (pd.api.types.is_scalar(value) and pd.isna(value)) else value
 
 
 def _short(value: Any, most: int) -> str | None:

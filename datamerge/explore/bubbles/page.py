@@ -7,10 +7,11 @@ from typing import Any
 
 import pandas as pd
 
+from ..frames.said import records
 from ..html.escape import Markup, one_line
 from ..html.markup import MOST_BYTES, folded, heading, root, static, tag
 from .article import article
-from .entry import ID, entry, records
+from .entry import ID, entry
 
 SHOWN = 200  # rows in the page; more can be drawn, and are in ``rows``
 PAGE = 10  # rows that stand open where no script runs; the script turns pages of as many

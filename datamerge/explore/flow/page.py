@@ -10,7 +10,8 @@ import pandas as pd
 
 from ...audit import MALFORMED
 from ..bubbles.article import article
-from ..bubbles.entry import NAME, records
+from ..bubbles.entry import NAME
+from ..frames.said import records
 from ..html.escape import Markup, short
 from ..html.markup import breakable, fitted, folded, heading, root, static, table, tag, tiles
 from ..html.numbers import counted, percent

@@ -1,4 +1,4 @@
-"""Partitions from elsewhere, with their texts and chats as ours have them."""
+"""What rows say: strings and chats of frames from elsewhere as ours have them, rows as dicts."""
 
 from __future__ import annotations
 
@@ -76,6 +76,17 @@ def _turn(turn: Any) -> dict[str, str | None]:
 def _string(value: Any) -> str:
     text = "" if value is None else value if isinstance(value, str) else as_json(value)
     return encodable(text)
+
+
+def records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as dicts."""
+    return [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
+
+
+def known(row: Mapping[str, Any], name: str) -> Any:
+    """What a row has in a column; None where it has nothing, or there is no such column."""
+    value = row.get(name)
+    return None if value is None or (pd.api.types.is_scalar(value) and pd.isna(value)) else value
 
 
 def as_json(value: Any) -> str:

@@ -15,8 +15,7 @@ from ..._arrays import strings
 from ...dedup.compared.adapt import Ids, readable_part
 from ...dedup.deciding.keep import _keys
 from ...dedup.deciding.lookup import hashed
-from ..bubbles.entry import known, records
-from ..frames.said import encodable, indented
+from ..frames.said import encodable, indented, known, records
 from .words import Said
 
 MOST = 100_000  # characters of a row that are looked at
