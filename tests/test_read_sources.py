@@ -216,6 +216,14 @@ def test_any_fsspec_file_system(memory: MemoryFileSystem) -> None:
         dm.read("nosuch://a")
 
 
+def test_threads_do_not_share_the_position_in_a_file_in_memory(memory: MemoryFileSystem) -> None:
+    body = "".join(f'"{n}\n{"x" * 90}",{n}\n' for n in range(60_000))
+    memory.pipe({"/a.csv": b"text,n\n" + body.encode()})
+    with dask.config.set(scheduler="threads", num_workers=8):
+        df = read("memory://a.csv", blocksize="1MiB")
+    assert df["text"].str.split("\n").str[0].tolist() == [str(n) for n in range(60_000)]
+
+
 def test_storage_options_are_used_and_never_part_of_the_name(tmp_path: Path) -> None:
     tree(tmp_path, {"a.jsonl": line("a")})
     one = dm.read(str(tmp_path / "a.jsonl"), storage_options={"auto_mkdir": True})

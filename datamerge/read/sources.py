@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import PurePosixPath
 from typing import Any
 
 from fsspec.core import has_magic, url_to_fs
 from fsspec.implementations.local import LocalFileSystem
+from fsspec.implementations.memory import MemoryFile
 
 from .formats import COMPRESSIONS, FORMATS, extension
 from .splits import configured, matching, of_split, training
@@ -39,7 +41,10 @@ class File:
 
     def open(self) -> Any:
         """The file's bytes as stored, seekable."""
-        return self.fs.open(self.path, "rb")
+        opened = self.fs.open(self.path, "rb")
+        if isinstance(opened, MemoryFile):  # one for all who open it, with one position
+            return BytesIO(opened.getvalue())
+        return opened
 
     @property
     def is_local(self) -> bool:
