@@ -203,8 +203,9 @@ def test_marks_carry_over_a_checkpoint(work):
 def test_remembered_arrays(work):
     calls = []
 
-    def make():
+    def make(alive):
         calls.append(1)
+        alive()
         return np.arange(3)
 
     for _ in range(2):

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import dask
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from reading import COMPRESS, alive, malformed, positions, read, rows
 
-from datamerge.read.arrays import element_cuts, shared_items, stream_items
+from datamerge.read.arrays import Scanner, shared_items, stream_items
 from datamerge.read.formats import json_format
 from datamerge.read.records import Broken
 
@@ -31,8 +32,9 @@ def streamed(data: bytes, size: int, *, is_array: bool = True) -> list[Any]:
 
 
 def shared(data: bytes, size: int, block: int, *, is_array: bool = True) -> list[Any]:
-    file = io.BytesIO(data)
-    cuts = element_cuts(file, is_array=is_array, size=size)
+    file, scanner = io.BytesIO(data), Scanner(is_array)
+    chunks = [data[i : i + size] for i in range(0, len(data), size)]
+    cuts = np.concatenate([scanner.first, *map(scanner.places, chunks)])
     found = []
     for start in range(0, len(data), block):
         stop = min(start + block, len(data))

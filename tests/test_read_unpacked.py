@@ -19,7 +19,7 @@ import datamerge as dm
 from datamerge import workdir
 from datamerge.read import compression, unpacked
 from datamerge.read.plan import plan
-from datamerge.workdir import sealed
+from datamerge.workdir import sealed, waiting
 
 ROWS = [{"text": f"{n} größe " + "x" * (n % 90), "n": n} for n in range(400)]
 LINES = "".join(json.dumps(row, ensure_ascii=row["n"] % 2 == 0) + "\n" for row in ROWS).encode()
@@ -88,25 +88,18 @@ def test_what_is_no_such_stream_is_set_aside_once(tmp_path: Path) -> None:
         dm.read(str(path), blocksize=BLOCKSIZE)
 
 
-def test_arrays_are_read_whole(tmp_path: Path) -> None:
-    path = tmp_path / "a.json.gz"
-    path.write_bytes(COMPRESS[".gz"](json.dumps(ROWS).encode()))
-    lazy = dm.read(str(path), blocksize=BLOCKSIZE)
-    assert lazy.npartitions == 1 and len(lazy) == len(ROWS) and not kept(tmp_path)
-
-
 def test_one_unpacks_and_the_others_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.jsonl.gz"
     path.write_bytes(COMPRESS[".gz"](LINES))
     times: list[int] = []
-    real = unpacked._unpack
+    real = unpacked._unpack_lines
 
     def counted(*given: Any) -> Any:
         times.append(1)
         time.sleep(0.5)
         return real(*given)
 
-    monkeypatch.setattr(unpacked, "_unpack", counted)
+    monkeypatch.setattr(unpacked, "_unpack_lines", counted)
     shared = dm.read(str(path), blocksize=BLOCKSIZE)
     with dask.config.set(scheduler="threads", num_workers=6):
         assert len(shared.compute()) == len(ROWS)
@@ -120,7 +113,7 @@ def test_who_died_while_unpacking_is_not_waited_for(
     path = tmp_path / "a.jsonl.gz"
     path.write_bytes(COMPRESS[".gz"](LINES))
     shared = dm.read(str(path), blocksize=BLOCKSIZE)
-    monkeypatch.setattr(unpacked, "PATIENCE", 1.0)
+    monkeypatch.setattr(waiting, "PATIENCE", 1.0)
     file = plan({"path": str(path), "blocksize": BLOCKSIZE}).partitions[0][0].file
     folder = workdir.place("unpacked", file.key)
     folder.mkdir()
@@ -169,8 +162,8 @@ def test_the_work_directory_is_cleaned_of_it(tmp_path: Path) -> None:
 def test_waiting_ends_with_who_is_waited_for(tmp_path: Path) -> None:
     mark = tmp_path / "unpacking"
     mark.touch()
-    waiting = threading.Thread(target=unpacked._wait, args=(mark,))
-    waiting.start()
+    thread = threading.Thread(target=waiting.wait, args=(mark,))
+    thread.start()
     mark.unlink()
-    waiting.join(30)
-    assert not waiting.is_alive()
+    thread.join(30)
+    assert not thread.is_alive()

@@ -15,7 +15,6 @@ from typing import BinaryIO
 import numpy as np
 import orjson
 
-from .compression import CHUNK
 from .records import Broken, Item
 from .values import BOM, SPACE, long_numbers, parse
 
@@ -34,10 +33,22 @@ class Scanner:
     """
 
     is_array: bool
+    base: int = 0
     depth: int = 0
     in_string: bool = False
     escaped: bool = False
     closed: bool = False
+
+    @property
+    def first(self) -> np.ndarray:
+        """The cut that is there before anything was read, if there is one."""
+        return np.zeros(0 if self.is_array else 1, np.int64)
+
+    def places(self, chunk: bytes) -> np.ndarray:
+        """Places of the cuts of the next chunk in the file."""
+        found = self.cuts(chunk) + self.base
+        self.base += len(chunk)
+        return found
 
     def cuts(self, chunk: bytes) -> np.ndarray:
         """Offsets of the cuts in the next chunk; for values, of the byte behind each."""
@@ -114,21 +125,19 @@ def stream_items(chunks: Iterable[bytes], *, is_array: bool) -> Iterator[Item]:
     yield from _behind(b"".join(pending), number, is_open=is_array and not scanner.closed)
 
 
-def element_cuts(file: BinaryIO, *, is_array: bool, size: int = CHUNK) -> np.ndarray:
-    """All cuts of a file; element ``i`` lies between cuts ``i`` and ``i + 1``."""
-    file.seek(0)
-    scanner, base = Scanner(is_array), 0
-    found = [np.zeros(0 if is_array else 1, np.int64)]
-    while chunk := file.read(size):
-        found.append(scanner.cuts(chunk) + base)
-        base += len(chunk)
-    return np.concatenate(found)
-
-
 def shared_items(
-    file: BinaryIO, cuts: np.ndarray, start: int, stop: int, *, is_array: bool
+    file: BinaryIO,
+    cuts: np.ndarray,
+    start: int,
+    stop: int,
+    *,
+    is_array: bool,
+    broken: str | None = None,
 ) -> Iterator[Item]:
-    """The elements that begin in ``[start, stop)``; the last share also tells what is behind."""
+    """The elements that begin in ``[start, stop)``; the last share also tells what is behind.
+
+    Element ``i`` lies between cuts ``i`` and ``i + 1``. A stream may have broken at the end.
+    """
     begins, ends = cuts[:-1] + is_array, cuts[1:]
     first, last = np.searchsorted(begins, (start, stop)).tolist()
     if first < last:
@@ -140,6 +149,8 @@ def shared_items(
         end = int(cuts[-1]) if len(cuts) else 0
         file.seek(end)
         last_cut, rest = file.read(1 if is_array else 0), file.read()
+        if broken is not None:
+            raise Broken(broken, len(begins), rest)
         yield from _behind(rest, len(begins), is_open=is_array and last_cut != b"]")
 
 

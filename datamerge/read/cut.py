@@ -27,8 +27,18 @@ def partitions(
     if blocksize is None:
         size = sum(map(_contents, files)) // PARTITIONS
         blocksize = min(max(size, LEAST), BLOCKSIZE)
-    pieces = (p for file in files for p in _pieces(file, blocksize, sample_by, on_error))
-    return _packed(pieces, blocksize)
+    return _packed(_cut(files, blocksize, sample_by, on_error), blocksize)
+
+
+def _cut(
+    files: Sequence[File], blocksize: int, sample_by: lines.SampleBy, on_error: OnError
+) -> Iterator[Piece]:
+    """The pieces of all files, in their order."""
+    for file in files:
+        if _is_cut(file, blocksize, sample_by):
+            yield from _pieces(file, blocksize, on_error)
+        else:
+            yield Piece(file)
 
 
 def _contents(file: File) -> int:
@@ -38,16 +48,13 @@ def _contents(file: File) -> int:
     return file.size * (COMPRESSED if file.compression else 1)
 
 
-def _pieces(
-    file: File, blocksize: int, sample_by: lines.SampleBy, on_error: OnError
-) -> Iterator[Piece]:
-    """A large file in pieces of about ``blocksize``; others, and those nobody can cut, as one."""
-    splittable = file.format in ("lines", "json", "parquet") or (
-        file.format == "text" and sample_by == "line"
-    )
-    if not splittable or _contents(file) <= blocksize:
-        yield Piece(file)
-        return
+def _is_cut(file: File, blocksize: int, sample_by: lines.SampleBy) -> bool:
+    """Whether a file is read in several pieces: a large one, unless nobody can cut it."""
+    return _contents(file) > blocksize and (file.format != "text" or sample_by == "line")
+
+
+def _pieces(file: File, blocksize: int, on_error: OnError) -> Iterator[Piece]:
+    """A large file in pieces of about ``blocksize``; one that can't be read as a whole."""
     try:
         if file.format == "parquet":
             yield from _row_groups(file, blocksize)
@@ -67,9 +74,9 @@ def _blocks(file: File, blocksize: int) -> Iterator[Piece]:
 
 
 def _shares(file: File, blocksize: int) -> Iterator[Piece]:
-    """Of a compressed file, where it holds lines, and can be told from what it was before."""
+    """Of a compressed file, where it can be told from what it was before."""
     told = _told(file)
-    if told.format not in ("lines", "text") or not file.stamp:
+    if not file.stamp:
         yield Piece(file)
         return
     count = -(-_contents(told) // blocksize)
@@ -81,7 +88,9 @@ def _told(file: File) -> File:
     if file.format != "json":
         return file
     with file.open() as opened:
-        return replace(file, format=json_format(next(decompressed(opened, file.compression), b"")))
+        head = next(decompressed(opened, file.compression), b"")
+    lines.require_utf8(head)
+    return replace(file, format=json_format(head))
 
 
 def _row_groups(file: File, blocksize: int) -> Iterator[Piece]:

@@ -14,13 +14,20 @@ Delimiter = Literal[",", "\t"]
 Row = tuple[bytes, list[str] | Broken]
 
 
-def csv_items(lines: Iterable[tuple[int, bytes]], delimiter: Delimiter) -> Iterator[Item]:
-    """The records, numbered from 0 after the header. Every value is a string."""
+def csv_items(
+    lines: Iterable[tuple[int, bytes]],
+    delimiter: Delimiter,
+    header: list[str] | None = None,
+    number: int = 0,
+) -> Iterator[Item]:
+    """The records, numbered from 0 after the header. Every value is a string.
+
+    Where the lines do not begin with the header, it is given, and the number of the first record.
+    """
     rows = _rows(lines, delimiter)
-    header = _header(rows)
-    number = 0
+    header = _header(rows) if header is None else header
     try:
-        for number, (raw, fields) in enumerate(rows):
+        for raw, fields in rows:
             if isinstance(fields, list) and len(fields) != len(header):
                 fields = Broken(f"{len(fields)} fields, expected {len(header)}")
             yield number, _record(header, fields), raw

@@ -47,13 +47,12 @@ def _rest_of_line(file: BinaryIO) -> bytes:
     return b"".join(pieces)
 
 
-def stream_blocks(chunks: Iterable[bytes]) -> Iterator[Block]:
-    """The lines of a stream of chunks; a broken stream ends with its error.
+def stream_blocks(chunks: Iterable[bytes], position: int = 0) -> Iterator[Block]:
+    """The lines of a stream of chunks, from a position on; a broken stream ends with its error.
 
     What arrived before the break is yielded; the unfinished last line goes into the error.
     """
     pending: list[bytes] = []
-    position = 0
     try:
         for chunk in chunks:
             head, newline, tail = chunk.rpartition(b"\n")
@@ -68,6 +67,20 @@ def stream_blocks(chunks: Iterable[bytes]) -> Iterator[Block]:
         raise Broken(error.reason, position, b"".join(pending)) from None
     if rest := b"".join(pending):
         yield position, rest
+
+
+def utf8(blocks: Iterable[Block]) -> Iterator[Block]:
+    """The same, unless the file is of another encoding."""
+    for position, data in blocks:
+        if position == 0:
+            require_utf8(data)
+        yield position, data
+
+
+def require_utf8(head: bytes) -> None:
+    """Raise where a file begins like one of another encoding."""
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise Broken("the file is UTF-16; convert it to UTF-8 first")
 
 
 def lines_of(blocks: Iterable[Block]) -> Iterator[tuple[int, bytes]]:

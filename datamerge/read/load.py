@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import itertools
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Literal, TypeVar
 
-import numpy as np
 import pandas as pd
 
-from .. import workdir
 from ..schema import Schema, normaliser
 from ..workdir import sealed
-from . import arrays, delimited, lines, parquet, unpacked
+from . import arrays, delimited, indexed, lines, parquet, unpacked
 from .batches import add_batch
 from .columnar import is_columnar
 from .compression import decompressed
@@ -26,9 +23,6 @@ OnError = Literal["raise", "quarantine"]
 RAW_LIMIT = 16 << 20
 Found = TypeVar("Found")
 
-# The cuts of a file are found by one thread and remembered for the others.
-_SCANNING = threading.Lock()
-
 
 class ReadError(OSError):
     """A file that cannot be read at all."""
@@ -38,9 +32,9 @@ class ReadError(OSError):
 class Piece:
     """A share of one file: bytes of a line-based one, row groups of Parquet, else the whole.
 
-    A JSON array is shared out by the bytes its elements begin in, like lines. ``share`` is
-    ``(k, n)``, the kth of n equal shares, where a row group is too large for a partition, and of
-    a compressed file, which has to be unpacked before anyone knows its bytes.
+    JSON arrays and CSV are shared out by the bytes their records begin in, like lines. ``share``
+    is ``(k, n)``, the kth of n equal shares, where a row group is too large for a partition, and
+    of a compressed file, which has to be unpacked before anyone knows its bytes.
     """
 
     file: File
@@ -168,23 +162,28 @@ def _shares(piece: Piece) -> Iterator[parquet.Share]:
 
 def items(piece: Piece, sample_by: lines.SampleBy) -> Iterator[Item]:
     """The records of a piece of a file that is not Parquet."""
-    if piece.file.compression and not piece.whole:
+    file = piece.file
+    if file.compression and not piece.whole:
         yield from _unpacked(piece, sample_by)
         return
-    with piece.file.open() as opened:
+    with file.open() as opened:
         if piece.stop is None:
-            yield from _whole(piece.file, opened, sample_by)
-        elif piece.file.format in ("array", "values"):
-            yield from _elements(piece, piece.stop, opened)
+            yield from _whole(file, opened, sample_by)
+        elif file.format in indexed.FORMATS:
+            index = indexed.index(file, opened)
+            yield from indexed.items(file, opened, index, piece.start, piece.stop)
         else:
             blocks = lines.read_block(opened, piece.start, piece.stop)
-            yield from _line_items(piece.file.format, _utf8(blocks), sample_by)
+            yield from _line_items(file.format, lines.utf8(blocks), sample_by)
 
 
 def _unpacked(piece: Piece, sample_by: lines.SampleBy) -> Iterator[Item]:
-    blocks = _utf8(unpacked.blocks(piece.file, piece.share))
     try:
-        yield from _line_items(piece.file.format, blocks, sample_by)
+        if piece.file.format in indexed.FORMATS:
+            yield from unpacked.items(piece.file, piece.share)
+        else:
+            blocks = lines.utf8(unpacked.blocks(piece.file, piece.share))
+            yield from _line_items(piece.file.format, blocks, sample_by)
     except Broken as error:
         if not error.position:  # nothing came before it, in this share or another
             raise
@@ -197,9 +196,9 @@ def _whole(file: File, opened: BinaryIO, sample_by: lines.SampleBy) -> Iterator[
     format = json_format(head) if file.format == "json" else file.format
     chunks = itertools.chain([head], chunks)
     if format in ("array", "values"):
-        _utf8_begins(head)
+        lines.require_utf8(head)
         return arrays.stream_items(chunks, is_array=format == "array")
-    blocks = _utf8(lines.stream_blocks(chunks))
+    blocks = lines.utf8(lines.stream_blocks(chunks))
     if format == "csv":
         return delimited.csv_items(lines.lines_of(blocks), delimiter(file.name))
     return _line_items(format, blocks, sample_by)
@@ -216,27 +215,3 @@ def _line_items(
     format: str, blocks: Iterator[lines.Block], sample_by: lines.SampleBy
 ) -> Iterator[Item]:
     return lines.text_items(blocks, sample_by) if format == "text" else lines.json_items(blocks)
-
-
-def _utf8(blocks: Iterator[lines.Block]) -> Iterator[lines.Block]:
-    for position, data in blocks:
-        if position == 0:
-            _utf8_begins(data)
-        yield position, data
-
-
-def _utf8_begins(data: bytes) -> None:
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise Broken("the file is UTF-16; convert it to UTF-8 first")
-
-
-def _elements(piece: Piece, stop: int, opened: BinaryIO) -> Iterator[Item]:
-    """The elements that begin in a share of an array, found once for all shares of a file."""
-    file, is_array = piece.file, piece.file.format == "array"
-
-    def scan() -> np.ndarray:
-        return arrays.element_cuts(opened, is_array=is_array)
-
-    with _SCANNING:
-        cuts = workdir.remembered("elements", file.key, scan) if file.stamp else scan()
-    yield from arrays.shared_items(opened, cuts, piece.start, stop, is_array=is_array)

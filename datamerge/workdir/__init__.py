@@ -13,7 +13,7 @@ import sys
 import unicodedata
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of
 from pathlib import Path
@@ -24,12 +24,14 @@ import numpy as np
 from dask.tokenize import tokenize
 
 from .._version import __version__
-from . import running, sealed
+from . import running, sealed, waiting
 from .bounds import Removed, size, within
 from .sealed import replacing
+from .waiting import Alive
 
 __all__ = [
     "KINDS",
+    "Alive",
     "clean",
     "folder",
     "keep_within_limit",
@@ -146,16 +148,21 @@ def used(path: Path) -> None:
         os.utime(path)
 
 
-def remembered(kind: str, made_from: Any, make: Callable[[], np.ndarray]) -> np.ndarray:
-    """An array from the work directory; made, and kept there, if it is not there yet."""
+def remembered(kind: str, made_from: Any, make: Callable[[Alive], np.ndarray]) -> np.ndarray:
+    """An array from the work directory; made, and kept there, if it is not there yet.
+
+    One process makes it, and gives a sign now and then by calling what ``make`` is given.
+    """
     path = place(kind, made_from).with_suffix(".npy")
-    if sealed.is_whole(path):
-        used(path)
-        return np.load(path, allow_pickle=False)
-    made = make()
-    with sealed.sealing(path) as temporary, temporary.open("wb") as file:
-        np.save(file, made, allow_pickle=False)
-    return made
+
+    def keep(alive: Alive) -> None:
+        made = make(alive)
+        with sealed.sealing(path) as temporary, temporary.open("wb") as file:
+            np.save(file, made, allow_pickle=False)
+
+    waiting.once(path.with_suffix(".making"), partial(sealed.is_whole, path), keep)
+    used(path)
+    return np.load(path, allow_pickle=False)
 
 
 def clean(most: int = 0, *, unused_days: float = 0) -> Removed:
