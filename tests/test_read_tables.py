@@ -6,6 +6,9 @@ import datetime
 import decimal
 import io
 import json
+import threading
+import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from hypothesis import strategies as st
 from reading import COMPRESS, alive, malformed, positions, read, rows
 
 import datamerge as dm
+from datamerge.read import cut
 from datamerge.read.batches import add_batch, batch_items
 from datamerge.read.columnar import read_columns
 from datamerge.read.records import COLUMNS, Rows
@@ -246,6 +250,46 @@ def test_what_is_no_parquet_file_is_an_error_that_names_it(tmp_path: Path, cut: 
         df = read(str(tmp_path / "a.parquet"), on_error="quarantine", blocksize=size)
         [(n, (reason, raw))] = malformed(df).items()
         assert (n, raw) == (0, data) and "a.parquet: not a readable Parquet file" in reason
+
+
+def test_footers_are_read_some_at_a_time_and_parts_stay_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(60):
+        table = pa.table({"text": [f"{n} {m} {'x' * 400}" for m in range(8)]})
+        pq.write_table(table, tmp_path / f"{n:02}.parquet", row_group_size=4)
+    one = read(str(tmp_path), name="s")
+    under_way, most, lock = set(), [0], threading.Lock()
+    real = cut._row_groups
+
+    def counted(file: Any, blocksize: int) -> Any:
+        with lock:
+            under_way.add(file.name)
+            most[0] = max(most[0], len(under_way))
+        time.sleep(0.01)
+        yield from real(file, blocksize)
+        with lock:
+            under_way.remove(file.name)
+
+    monkeypatch.setattr(cut, "_row_groups", counted)
+    lazy = dm.read(str(tmp_path), name="s", blocksize=1_000)
+    assert lazy.npartitions > 60 and 1 < most[0] <= cut.LOOKS
+    assert lazy.compute()["id"].tolist() == one["id"].tolist()
+    for bad in ("41", "23", "57"):  # the sample, which is taken first, is of others
+        (tmp_path / f"{bad}.parquet").write_bytes(b"no such thing" * 1_000)
+    with pytest.raises(dm.ReadError, match=r"23\.parquet: not a readable Parquet file"):
+        dm.read(str(tmp_path), blocksize=1_000)
+    found = read(str(tmp_path), name="s", blocksize=1_000, on_error="quarantine")
+    assert len(malformed(found)) == 1 and len(found) == 57 * 8 + 3
+
+
+def test_footers_in_an_archive_are_read_one_after_another(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for n in range(20):
+            write_groups(tmp_path / "one.parquet")
+            archive.write(tmp_path / "one.parquet", f"x/{n:02}.parquet")
+    df = read(f"zip://x/*.parquet::{tmp_path}/a.zip", name="z", blocksize=1_000)
+    assert len(df) == 2_000
 
 
 def test_two_columns_of_one_name_are_an_error_not_a_loss(tmp_path: Path) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
+
+from fsspec.archive import AbstractArchiveFileSystem
 
 from . import lines, parquet
 from .compression import decompressed
@@ -17,6 +20,7 @@ from .sources import File
 # cores of a small machine have something to do, partitions are smaller, down to the lesser one.
 BLOCKSIZE, LEAST, PARTITIONS = 16 << 20, 6 << 20, 8
 PARQUET, COMPRESSED = 3, 4  # bytes of texts a byte of such a file holds, about
+LOOKS = 16  # files at a time
 MOST_SHARES = 16  # of a row group: each may have to decode all of it
 
 
@@ -34,11 +38,20 @@ def _cut(
     files: Sequence[File], blocksize: int, sample_by: lines.SampleBy, on_error: OnError
 ) -> Iterator[Piece]:
     """The pieces of all files, in their order."""
-    for file in files:
-        if _is_cut(file, blocksize, sample_by):
-            yield from _pieces(file, blocksize, on_error)
-        else:
-            yield Piece(file)
+    large = {file for file in files if _is_cut(file, blocksize, sample_by)}
+
+    def cut(file: File) -> list[Piece]:
+        return list(_pieces(file, blocksize, on_error))
+
+    # What large files hold is told by their footers or beginnings, which may be far away.
+    at_once = 1 if isinstance(files[0].fs, AbstractArchiveFileSystem) else LOOKS
+    pool = ThreadPoolExecutor(at_once)
+    try:
+        found = pool.map(cut, [file for file in files if file in large])
+        for file in files:
+            yield from next(found) if file in large else [Piece(file)]
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _contents(file: File) -> int:
