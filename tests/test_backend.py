@@ -179,3 +179,28 @@ def test_values_are_the_same_after_a_journey(name):
     if name == "word":
         held, VALUES[name] = held.dictionary_decode(), VALUES[name].dictionary_decode()
     assert held.to_pylist() == VALUES[name].to_pylist()
+
+
+LOOKS: dict[str, Callable[[Any], Any]] = {
+    "preview": dm.explore.preview,
+    "stats": dm.explore.stats,
+    "ledger": dm.explore.ledger,
+    "map": dm.explore.map,
+    "duplicates": lambda df: dm.explore.duplicates(dm.dedup.jaccard(df, threshold=0.5, ngram=2)),
+}
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+@pytest.mark.parametrize("place", [there, lazy], ids=["in hand", "lazy"])
+def test_they_are_looked_at(look, place):
+    pytest.importorskip("anywidget", reason="widgets")
+    df = make_frame(ROWS)
+    assert repr(look(place(df))) == repr(look(df))
+
+
+@pytest.mark.parametrize("place", [there, lazy], ids=["in hand", "lazy"])
+def test_what_is_selected_in_a_map_is_of_their_library(place):
+    pytest.importorskip("anywidget", reason="widgets")
+    chart = dm.explore.map(place(make_frame(ROWS)))
+    chart.selection = ["s#2", "s#5"]
+    assert computed(chart.selected())["id"].tolist() == ["s#2", "s#5"]

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from .. import audit
+from .._backend import as_pandas
 from ..audit import REASON
 from ..write.ledger import Tally, ledger_of
 from ..write.parts import tally_of
@@ -78,7 +79,7 @@ class Ledger:
 
 
 def _of_frame(df: Any) -> Ledger:
-    known = columns(df)
+    known, df = columns(df), as_pandas(df)
     if missing := [name for name in ("id", "source", REASON) if name not in known]:
         raise ValueError(f"the frame lacks {', '.join(missing)}; make it with datamerge.read")
     tallies, examples = gather(df, _summarise, _merge)

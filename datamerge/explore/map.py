@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from .._backend import as_pandas
 from .._choices import nearest, one_of
 from ..embed import Encoder
 from ..embed import encoder as known_encoder
@@ -108,7 +109,7 @@ def map(
 
 def _checked(df: Any, text: TextView, color: str, method: str, most: int) -> Any:
     """The frame with ids, if all that is asked of it can be had."""
-    known = columns(df)
+    known, df = columns(df), as_pandas(df)
     one_of("method", method, ["pca", "umap"])
     if isinstance(most, bool) or not isinstance(most, int) or most < 1:
         raise ValueError(f"most={most!r} must be a whole number, at least 1")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from .._backend import as_pandas
 from .._choices import names
 from .bubbles.page import lines, page
 from .frames.gather import columns, empty, gather
@@ -68,7 +69,7 @@ def preview(
       user: 2 + 2?
       assistant: 4
     """
-    known = columns(df)
+    known, df = columns(df), as_pandas(df)
     if isinstance(n, bool) or not isinstance(n, int) or n < 1:
         raise ValueError(f"n={n!r} must be a whole number, at least 1")
     chosen = {"source": source, "drop_reason": reason}

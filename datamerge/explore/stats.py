@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from .._backend import as_pandas
 from .frames.gather import columns, gather
 from .summary.page import lines, page
 from .summary.sketch import Lengths
@@ -47,7 +48,7 @@ def stats(df: Any) -> Stats:
     ------  ----  ----  -------  -----  ------
     notes      3     3        0      6       2
     """
-    known = columns(df)
+    known, df = columns(df), as_pandas(df)
     return Stats(gather(df[[name for name in READ if name in known]], summarise, merge))
 
 

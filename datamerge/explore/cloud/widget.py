@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import traitlets
 
+from ..._backend import as_pandas, like
 from ..html.escape import bounded
 from ..widgets.questions import is_number, number
 from ..widgets.source import source
@@ -77,9 +78,10 @@ class Map(anywidget.AnyWidget):
         """
         ids = self._points.ids.filter(pa.array(self._bits()))
         among = partial(_among, ids=ids)
-        if isinstance(self._df, pd.DataFrame):
-            return among(self._df)
-        return self._df.map_partitions(among, meta=self._df._meta)
+        df = as_pandas(self._df)
+        if isinstance(df, pd.DataFrame):
+            return like(among(df), self._df)
+        return like(df.map_partitions(among, meta=df._meta), self._df)
 
     def __repr__(self) -> str:
         return self._about["summary"]
