@@ -8,6 +8,7 @@ import io
 import re
 import shlex
 import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -73,7 +74,11 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
     }.items():
         Path(file).parent.mkdir(exist_ok=True)
         shutil.copy(sample / source, file)
-    with dask.config.set({"datamerge.workdir": str(tmp_path / "work")}):
+    # Another test may have left an IPython shell here, which is told of progress and addresses.
+    monkeypatch.delattr(sys, "ps1", raising=False)
+    with dask.config.set(
+        {"datamerge.workdir": str(tmp_path / "work"), "datamerge.progress": False}
+    ):
         yield
     if (running := client()) is not None:
         own = running.cluster
