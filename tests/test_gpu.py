@@ -6,8 +6,11 @@ the memory of a real device.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import dask
 import numpy as np
@@ -136,6 +139,42 @@ def test_device_arrays_of_encoders_are_taken():
     np.testing.assert_array_equal(on_host(torch.tensor(rows, device="cuda")), rows)
     cupy = pytest.importorskip("cupy")
     np.testing.assert_array_equal(on_host(cupy.asarray(rows)), rows)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Directions drawn for the number of birds, as an array of CuPy or torch on the device."""
+
+    library: str
+    dim = 64
+    fingerprint = "drawn"
+
+    def encode(self, some: Sequence[str]) -> Any:
+        rows = np.array([self._direction(text) for text in some], np.float32)
+        if self.library == "cupy":
+            return pytest.importorskip("cupy").asarray(rows)
+        return pytest.importorskip("torch").tensor(rows, device="cuda")
+
+    def _direction(self, text: str) -> np.ndarray:
+        near = np.random.default_rng(int(text.split()[1])).normal(size=self.dim)
+        near += 0.1 * np.random.default_rng([*text.encode()]).normal(size=self.dim)
+        return near / np.linalg.norm(near)
+
+
+@pytest.mark.parametrize("library", ["torch", "cupy", "minilm"])
+def test_vectors_of_the_device_are_compared_there(library, request, monkeypatch):
+    """The comparison reads none of them from the disk, and finds what the processor finds."""
+    encoder = Drawn(library)
+    if library == "minilm":
+        encoder = dm.embed.TransformerEncoder(request.getfixturevalue("minilm"))
+    df = dm.read([*texts(), *(f"{text}." for text in texts(20))], name="birds")
+    with monkeypatch.context() as patch:
+        patch.setattr(ondevice, "picked", lambda *_: pytest.fail("read from the disk"))
+        found = dm.dedup.semantic(df, text="text", threshold=0.9, encoder=encoder).decisions()
+    assert len(found) and resident.BLOCKS.nbytes == 0
+    again = dm.dedup.semantic(df, text="text", threshold=0.9, floor=0.84, encoder=encoder)
+    with dask.config.set({"datamerge.dedup.arithmetic": "float32"}):
+        assert again.decisions().equals(found)
 
 
 def test_frames_of_cudf_are_to_steps_what_those_of_pandas_are(tmp_path):
