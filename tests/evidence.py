@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ import pyarrow as pa
 from hypothesis import strategies as st
 
 from datamerge.dedup import evidence
+from datamerge.dedup.compared import kept
 from datamerge.dedup.compared.rows import Compared
 from datamerge.dedup.deciding.layers import Layers, stacked
 from datamerge.dedup.evidence.pairs import PAIR, Dense, Pairs
@@ -57,18 +59,27 @@ def name(row: int, olds: int, kind: str = "string") -> str | int:
     return number if kind == "int" else f"s#{number}"
 
 
-def compared(layer: Layer, olds: int, kind: str = "string", sources: int = 1) -> Compared:
+def compared(
+    folder: Path, layer: Layer, olds: int, kind: str = "string", sources: int = 1
+) -> Compared:
     """The rows as a finder has them."""
     count = len(layer.rows)
     ids = [name(row, olds, kind) for row in layer.rows]
+    alive = {f"s{s}": len(range(s, max(count, s), sources)) for s in range(sources)}
+    given = {
+        "id": pa.array(ids, pa.int64() if kind == "int" else pa.large_string()),
+        "source": pa.array([f"s{row % sources}" for row in layer.rows], pa.large_string()),
+        "chars": np.array([layer.chars.get(row, 1) for row in layer.rows], np.int64),
+        "digest": np.zeros((count, 2), np.uint64),
+    }
+    kept.save(folder / "0.part", {**given, "alive": alive})
     return Compared(
-        id=pa.array(ids, pa.int64() if kind == "int" else pa.large_string()),
-        source=pa.array([f"s{row % sources}" for row in layer.rows], pa.large_string()),
-        chars=np.array([layer.chars.get(row, 1) for row in layer.rows], np.int64),
-        digest=np.zeros((count, 2), np.uint64),
-        place=np.zeros((count, 2), np.int64),
-        old=np.array([row < olds for row in layer.rows], bool),
-        alive={f"s{s}": len(range(s, max(count, s), sources)) for s in range(sources)},
+        digest=given["digest"],
+        olds=sum(row < olds for row in layer.rows),
+        alive=alive,
+        parts=(folder / "0.part",),
+        starts=np.array([0, count]),
+        scratch=folder,
     )
 
 
@@ -92,10 +103,11 @@ def saved(
     if dense is not None:
         items = np.array([item[row] for row in dense.item.tolist()], np.int64)
         dense = Dense(items, dense.group, dense.measure, dense.arrays)
-    rows = compared(layer, olds, kind, sources)
     about = {"how": how, "same": "exact", "floor": floor, "text": "chat"}
     shutil.rmtree(folder, ignore_errors=True)  # what is there would be taken for the same
-    evidence.save(folder, rows, same, Pairs(number, found, dense), about)
+    with tempfile.TemporaryDirectory() as scratch:
+        rows = compared(Path(scratch), layer, olds, kind, sources)
+        evidence.save(folder, rows, same, Pairs(number, found, dense), about)
     return evidence.load(folder)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import tempfile
+from pathlib import Path
 
 import dask
 import dask.dataframe as dd
@@ -15,9 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import datamerge as dm
-from datamerge.dedup.compared import ids, rows, worked
+from datamerge.dedup.compared import ids, same, worked
 from datamerge.dedup.compared.adapt import adapted, id_array
 from datamerge.dedup.compared.earlier import earlier_frames
+from datamerge.dedup.compared.extract import extract
 from datamerge.dedup.compared.texts import Extract, has_text
 
 PLAIN = re.compile(r"^(.*)#(\d+)(?:\.(\d+))?$", re.DOTALL)
@@ -97,12 +100,9 @@ def test_integers_are_in_the_order_of_numbers(found):
 @settings(max_examples=100, deadline=None)
 def test_first_of_same(pairs):
     digest = np.array(pairs, np.uint64).reshape(-1, 2)
-    n = len(digest)
-    compared = rows.Compared(
-        pa.array(range(n), pa.int64()), texts(*["s"] * n), np.zeros(n), digest, digest,
-        np.zeros(n, bool), {},
-    )  # fmt: skip
-    assert compared.first_of_same().tolist() == [pairs.index(pair) for pair in pairs]
+    found = same.first_of_same(digest)
+    assert found.tolist() == [pairs.index(pair) for pair in pairs]
+    assert same.firsts(found).tolist() == [n for n, pair in enumerate(pairs) if n == found[n]]
 
 
 # A user's own frame.
@@ -225,11 +225,12 @@ def test_large_frames_are_cut_and_give_the_same(monkeypatch):
 
 
 def compared(new, against, text="chat", normal="loose"):
-    _, found = rows.extract(new, Extract(text, normal), stage="t", against=against)
-    same = found.first_of_same()
-    keys = found.id.to_pylist()
-    assert not found.old[np.flatnonzero(found.old).size :].any()
-    return {keys[n]: keys[s] for n, s in enumerate(same.tolist()) if s != n and not found.old[n]}
+    with tempfile.TemporaryDirectory() as folder:
+        work = Extract(text, normal)
+        _, found = extract(new, work, stage="t", scratch=Path(folder), against=against)
+        first = same.first_of_same(found.digest).tolist()
+        keys = found.told(np.arange(len(found)))["id"].to_pylist()
+    return {keys[n]: keys[s] for n, s in enumerate(first) if s != n and n >= found.olds}
 
 
 def test_against_frames_and_lists_of_them():

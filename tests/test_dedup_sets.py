@@ -525,7 +525,8 @@ def handed_over(monkeypatch) -> list:
         if dense is not None:
             held = {name: np.array(array) for name, array in dense.arrays.items()}
             dense = replace(dense, arrays=held)
-        seen.append((rows, same, replace(pairs, found=np.array(pairs.found), dense=dense)))
+        found = replace(pairs, found=np.array(pairs.found), dense=dense)
+        seen.append((numbers_of(rows), same, found))
         save(folder, rows, same, pairs, about)
 
     monkeypatch.setattr(evidence, "save", keep)
@@ -547,9 +548,13 @@ def in_groups(pairs) -> dict[tuple[int, int], float]:
     }
 
 
-def covered(rows, same, pairs) -> tuple[dict, dict]:
+def numbers_of(rows) -> list[int]:
+    """The numbers in the ids."""
+    return [number(key) for key in rows.told(np.arange(len(rows)))["id"].to_pylist()]
+
+
+def covered(ids, same, pairs) -> tuple[dict, dict]:
     """The listed pairs and those in groups, by the numbers in the ids; classes spread out."""
-    ids = [number(key) for key in rows.id.to_pylist()]
     members: dict[int, list[int]] = {}
     for row, first in enumerate(same.tolist()):
         members.setdefault(first, []).append(ids[row])
@@ -693,19 +698,18 @@ def test_old_rows_are_not_compared_with_each_other(finder, grouped, monkeypatch)
     new = frame(texts)[50:]
     seen = []
     monkeypatch.setattr(evidence, "save", lambda folder, rows, same, pairs, about: seen.append(
-        (rows, same, pairs.number, np.array(pairs.found), pairs.dense)))  # fmt: skip
+        (rows, numbers_of(rows), pairs.number, np.array(pairs.found), pairs.dense)))  # fmt: skip
     certain = {"num_perm": 300, "bands": 300, "rows": 1} if finder is dm.dedup.minhash else {}
     finder(new, threshold=0.9, floor=0.6, text="text", ngram=1, against=old, **certain)._find()
-    rows, _, numbers, found, dense = seen[0]
-    assert rows.old.sum() == 50 and (dense is not None) == grouped
-    ids = [number(key) for key in rows.id.to_pylist()]
+    rows, ids, numbers, found, dense = seen[0]
+    assert rows.olds == 50 and (dense is not None) == grouped
     group = np.full(len(numbers), -1)
     if grouped:
         group[dense.item] = dense.group
     expected = {}
     sets = [plain_shingles(texts[ids[row]], 1, "word") for row in numbers]
     for i, j in combinations(range(len(numbers)), 2):
-        both_old = rows.old[numbers[i]] and rows.old[numbers[j]]
+        both_old = numbers[i] < rows.olds and numbers[j] < rows.olds
         score = jaccard(sets[i], sets[j])
         if score >= 0.6 and not both_old and not group[i] == group[j] >= 0:
             expected[i, j] = score

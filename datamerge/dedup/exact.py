@@ -10,7 +10,8 @@ from .._version import __version__
 from ..text import TextView, readable
 from . import evidence
 from .compared.digest import Normal
-from .compared.rows import extract
+from .compared.extract import extract
+from .compared.same import first_of_same
 from .compared.texts import Extract
 from .duplicates import Duplicates
 from .evidence.pairs import Pairs
@@ -71,8 +72,11 @@ class Exact:
 
     def find(self, df: Any, folder: Path, against: Any = None) -> Any:
         """Find the pairs and keep them in the folder; returns the frame to mark."""
-        kept, rows = extract(df, Extract(self.text, self.normal), stage="exact", against=against)
-        evidence.save(folder, rows, rows.first_of_same(), Pairs.none(), self._about())
+        work = Extract(self.text, self.normal)
+        with evidence.scratch(folder.with_name(f"{folder.name}.rows")) as place:
+            kept, rows = extract(df, work, stage="exact", scratch=place, against=against)
+            same = first_of_same(rows.digest)
+            evidence.save(folder, rows, same, Pairs.none(), self._about())
         return kept
 
     def arguments(self, threshold: float) -> dict[str, Any]:

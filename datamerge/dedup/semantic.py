@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from .._version import __version__
 from ..compute.shortage import noted
 from ..embed import Encoder
@@ -15,7 +13,8 @@ from ..embed import encoder as make_encoder
 from ..embed.store import Store
 from ..text import TextView, readable
 from . import evidence
-from .compared.rows import extract
+from .compared.extract import extract
+from .compared.same import first_of_same, firsts
 from .cosine.clustered import Nearest, nearest
 from .cosine.dense import search
 from .cosine.embedded import Embed, matrix
@@ -121,11 +120,11 @@ class Semantic:
             vectors = None
             while vectors is None:
                 work = Embed(self.text, self.encoder, store, store.listed(place))
-                kept, rows = extract(df, work, stage="embed", against=against)
-                same = rows.first_of_same()
-                distinct = np.flatnonzero(same == np.arange(len(rows)))
+                kept, rows = extract(df, work, stage="embed", scratch=place, against=against)
+                same = first_of_same(rows.digest)
+                distinct = firsts(same)
                 vectors = matrix(store, rows, distinct, place)
-            found = search(vectors, self.floor, place, rows.old[distinct], self.nearby)
+            found = search(vectors, self.floor, place, distinct < rows.olds, self.nearby)
             short = noted(place)
             about = found.about | ({"short_of_memory": short} if short else {})
             pairs = Pairs(distinct, found.pairs, found.dense, about)

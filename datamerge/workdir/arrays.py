@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -69,6 +69,11 @@ def _place(path: Path, name: str) -> tuple[str, list[int], int]:
 
 def told(*held: np.ndarray) -> str:
     """What tells these arrays from others, in a few letters."""
+    return told_of(held)
+
+
+def told_of(held: Iterable[np.ndarray]) -> str:
+    """The same of arrays one after another, so that they need not be there all at once."""
     digest = xxhash.xxh3_64()
     for array in held:
         digest.update(np.ascontiguousarray(array).data)

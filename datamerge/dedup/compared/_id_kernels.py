@@ -65,3 +65,35 @@ def copy_heads(text, before, offsets, kept):
         start = before[row]
         for k in range(offsets[row + 1] - offsets[row]):
             kept[offsets[row] + k] = text[start + k]
+
+
+@njit(cache=True, nogil=True)
+def _is_before(text, start, stop, position, part, heads, first, last, at, in_part):
+    """Whether an id comes before a cut: by name, then by position and part."""
+    for k in range(min(stop - start, last - first)):
+        if text[start + k] != heads[first + k]:
+            return text[start + k] < heads[first + k]
+    if stop - start != last - first:
+        return stop - start < last - first
+    if position != at:
+        return position < at
+    return part < in_part
+
+
+@njit(cache=True, nogil=True)
+def buckets(text, offsets, name_end, position, part, heads, ends, positions, parts, found):
+    """For each id how many of the cuts, which are in order, are not behind it."""
+    for row in range(len(found)):
+        start, stop = offsets[row], name_end[row]
+        low, high = 0, len(positions)
+        while low < high:
+            cut = (low + high) // 2
+            first, last = ends[cut], ends[cut + 1]
+            if _is_before(
+                text, start, stop, position[row], part[row],
+                heads, first, last, positions[cut], parts[cut],
+            ):  # fmt: skip
+                high = cut
+            else:
+                low = cut + 1
+        found[row] = low

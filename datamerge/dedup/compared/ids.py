@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
+from collections.abc import Sequence
 from functools import cache
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from .adapt import Ids
+
+Key: TypeAlias = tuple[Any, ...]
 
 FEW = 20_000  # below this compiled code takes longer to load than it saves
 _POSITION = re.compile(r"^(.*)#(\d+)(?:\.(\d+))?$", re.DOTALL)
@@ -30,11 +34,51 @@ def natural_order(ids: Ids, *, unique: bool = True) -> np.ndarray:
     return _by_spelling(ids, order, tied, unique) if tied.any() else order
 
 
-def _keys(ids: Ids) -> tuple[np.ndarray, ...]:
+def key_of(one: str | int) -> Key:
+    """What an id is sorted by, but for its spelling."""
+    if isinstance(one, int):
+        return (one,)
+    match = _POSITION.match(one)
+    return (match[1], int(match[2]), int(match[3] or 0)) if match else (one, -1, 0)
+
+
+def is_rising(ids: Ids, many: int = 0) -> bool:
+    """Whether each id comes before the next, and no spelling has to decide; see :func:`buckets`."""
+    keys = _keys(ids, many)
+    tied = np.ones(max(len(ids) - 1, 0), bool)
+    for key in keys:
+        if (tied & (key[1:] < key[:-1])).any():
+            return False
+        tied &= key[1:] == key[:-1]
+    return not tied.any()
+
+
+def buckets(ids: Ids, cuts: Sequence[Key], many: int = 0) -> np.ndarray:
+    """For each id how many of the cuts, which are in order, are not behind it.
+
+    ``many``: as one of so many ids, which decides whether compiled code is worth it.
+    """
+    if ids.type == pa.int64():
+        return np.searchsorted([cut[0] for cut in cuts], ids.to_numpy(), side="right")
+    found = np.empty(len(ids), np.int64)
+    split = _compiled(ids, many) if all(cut[1] < 1 << 63 > cut[2] for cut in cuts) else None
+    if split is None:
+        found[:] = [bisect_right(cuts, key_of(one)) for one in ids.to_pylist()]
+        return found
+    text, where, *numbers = split
+    names = pa.array([cut[0].encode() for cut in cuts], pa.large_binary())
+    positions, parts = (np.array([cut[n] for cut in cuts], np.int64) for n in (1, 2))
+    ends = np.frombuffer(names.buffers()[1], np.int64)
+    heads = np.frombuffer(names.buffers()[2] or b"", np.uint8)
+    _kernels().buckets(text, where, *numbers[:3], heads, ends, positions, parts, found)
+    return found
+
+
+def _keys(ids: Ids, many: int = 0) -> tuple[np.ndarray, ...]:
     """What ids are sorted by, the first key first."""
     if ids.type == pa.int64():
         return (ids.to_numpy(),)
-    names, run, position, part = _split(ids)
+    names, run, position, part = _split(ids, many)
     encoded = names.dictionary_encode()
     rank = np.empty(len(encoded.dictionary), np.int64)
     rank[pc.sort_indices(encoded.dictionary).to_numpy()] = np.arange(len(rank))
@@ -67,21 +111,34 @@ def _by_spelling(ids: Ids, order: np.ndarray, tied: np.ndarray, unique: bool) ->
     return order
 
 
-def _split(ids: pa.LargeStringArray) -> tuple[pa.Array, np.ndarray, np.ndarray, np.ndarray]:
+def _split(
+    ids: pa.LargeStringArray, many: int = 0
+) -> tuple[pa.Array, np.ndarray, np.ndarray, np.ndarray]:
     """File names, which of them is each id's, its position (-1: none) and its part."""
-    _, offsets, data = ids.buffers()
-    if len(ids) < FEW or data is None:
+    found = _compiled(ids, many)
+    if found is None:
         return _plainly(ids)
+    _, where, name_end, position, part, new = found
+    first = pa.array(np.flatnonzero(new))
+    length = pa.array((name_end - where[:-1])[new])
+    return _shortened(ids.take(first), length), np.cumsum(new) - 1, position, part
+
+
+def _compiled(ids: pa.LargeStringArray, many: int) -> tuple[np.ndarray, ...] | None:
+    """Bytes and offsets of ids; where names end, positions, parts, and which names are new.
+
+    None where compiled code is of no use: for few ids, digits other than ASCII's, or more of them
+    than an integer holds.
+    """
+    _, offsets, data = ids.buffers()
+    if max(many, len(ids)) < FEW or data is None:
+        return None
     where = np.frombuffer(offsets, np.int64)[ids.offset : ids.offset + len(ids) + 1]
     name_end, position, part = (np.empty(len(ids), np.int64) for _ in range(3))
     new, odd = np.ones(len(ids), bool), np.zeros(len(ids), bool)
     text = np.frombuffer(data, np.uint8)
     _kernels().split_ids(text, where, name_end, position, part, new, odd)
-    if odd.any():  # other digits than ASCII's, or more of them than an integer holds
-        return _plainly(ids)
-    first = pa.array(np.flatnonzero(new))
-    length = pa.array((name_end - where[:-1])[new])
-    return _shortened(ids.take(first), length), np.cumsum(new) - 1, position, part
+    return None if odd.any() else (text, where, name_end, position, part, new)
 
 
 def _shortened(values: pa.LargeStringArray, length: pa.Int64Array) -> pa.LargeBinaryArray:

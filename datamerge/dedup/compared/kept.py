@@ -23,6 +23,7 @@ from ... import audit, workdir
 from ..._arrays import one_chunk
 from ...compute import each_partition
 from ...workdir import arrays, checkpoint, intact, sealed
+from .adapt import Ids
 
 if TYPE_CHECKING:
     from .worked import Numbered
@@ -110,10 +111,24 @@ def save(path: Path, result: Mapping[str, Any]) -> None:
     arrays.save(path, {**result.get("arrays", {}), **held}, note)
 
 
-def read(path: Path) -> dict[str, Any]:
-    """What the work gave; its arrays stay on disk."""
-    rows = pa.ipc.open_stream(np.array(arrays.load(path, "rows"))).read_all()
-    held = {name: np.array(arrays.load(path, name)) for name in _COLUMNS}
-    told = {name: value for name, value in arrays.noted(path).items() if value is not None}
-    named = {name: one_chunk(rows[name]) for name in ("id", "source")}
-    return {**named, **held, **told, "path": path}
+def ids(path: Path) -> Ids:
+    """The ids of the rows."""
+    return _read(path, pa.ipc.IpcReadOptions(included_fields=[0]))["id"]
+
+
+def rows(path: Path) -> dict[str, pa.Array]:
+    """Ids, sources and lengths of the rows."""
+    chars = np.array(arrays.load(path, "chars"), np.int64)
+    return {**_read(path, pa.ipc.IpcReadOptions()), "chars": pa.array(chars)}
+
+
+def _read(path: Path, options: pa.ipc.IpcReadOptions) -> dict[str, pa.Array]:
+    held = np.array(arrays.load(path, "rows"))
+    table = pa.ipc.open_stream(held, options=options).read_all()
+    return {name: one_chunk(table[name]) for name in table.column_names}
+
+
+def told(path: Path) -> tuple[int, dict[str, Any]]:
+    """How many rows there are, and what is told of them; nothing else is read."""
+    about = {name: value for name, value in arrays.noted(path).items() if value is not None}
+    return len(arrays.load(path, "digest")), about

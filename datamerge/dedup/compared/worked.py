@@ -1,9 +1,10 @@
 """A finder's work on each partition of a frame: done here, by the cluster, or kept from before.
 
 Work on a partition gives the ids, sources, lengths and digests of the rows that are compared, the
-live rows of each source, perhaps ``arrays`` and a ``note``. Of a Dask frame all of that is kept in
-the work directory, one file a partition, so that it is done once: not again after a crash, nor
-with one more source.
+live rows of each source, perhaps ``arrays`` and a ``note``. All of that is written to a file of the
+partition by who did the work, so that it never comes together in the memory of one process. Of a
+Dask frame the files are kept in the work directory, so that it is done once: not again after a
+crash, nor with one more source.
 """
 
 from __future__ import annotations
@@ -13,11 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 import pandas as pd
 
 from ...compute import each, each_partition
-from ...workdir import arrays, checkpoint
+from ...workdir import checkpoint
 from . import kept
 from .adapt import adapted, id_array, readable_part
 
@@ -35,30 +35,19 @@ class Work(Protocol):
         """What is to be compared of the partition."""
 
 
-def worked(
-    df: Any, work: Work, *, stage: str, first: int, scratch: Path | None
-) -> tuple[Any, list[dict[str, Any]]]:
-    """The frame the work was done on, and what it gave: partitions are numbered from ``first``.
+def worked(df: Any, work: Work, *, stage: str, first: int, scratch: Path) -> tuple[Any, list[Path]]:
+    """The frame the work was done on, and the files of what it gave, a partition each.
 
-    Arrays are on disk: ``path`` says where. Those of a pandas frame are in ``scratch``.
+    What is not worth keeping, and what is of a pandas frame, is in ``scratch``, where partitions
+    are numbered from ``first``.
     """
     df = adapted(df)
-    if isinstance(df, pd.DataFrame):
-        shares = _InHand(Numbered(work), first, scratch)
-        return df, [_placed(one, first + n) for n, one in enumerate(_in_hand(df, shares, stage))]
-    df = checkpoint.keep(df)
     numbered = Numbered(work)
-    if getattr(work, "keeps", True):
-        found = [kept.read(path) for path in kept.files(df, numbered, stage=stage)]
-    else:
-        found = each_result(df, numbered, stage=stage)
-    return df, [_placed(one, first + n) for n, one in enumerate(found)]
-
-
-def _placed(result: dict[str, Any], number: int) -> dict[str, Any]:
-    """What was given, and of each row the number of its partition and its place there."""
-    rows = len(result["id"])
-    return {**result, "place": np.column_stack([np.full(rows, number), np.arange(rows)])}
+    if not isinstance(df, pd.DataFrame):
+        df = checkpoint.keep(df)
+        if getattr(work, "keeps", True):
+            return df, kept.files(df, numbered, stage=stage)
+    return df, each_result(df, _Put(numbered, first, str(scratch)), stage=stage)
 
 
 def each_result(df: Any, work: Callable[[pd.DataFrame, int], Any], *, stage: str) -> list[Any]:
@@ -97,18 +86,14 @@ class Numbered:
 
 
 @dataclass(frozen=True)
-class _InHand:
-    """The work on shares of a pandas frame; arrays go to the disk, since they may be many."""
+class _Put:
+    """The work, whose result goes to the disk; returns the file."""
 
     work: Numbered
     first: int
-    scratch: Path | None
+    scratch: str
 
-    def __call__(self, part: pd.DataFrame, number: int) -> dict[str, Any]:
-        result = self.work(part, number)
-        if "arrays" in result:
-            assert self.scratch is not None
-            path = self.scratch / f"{self.first + number:05d}.part"
-            arrays.save(path, result.pop("arrays"))
-            result["path"] = path
-        return result
+    def __call__(self, part: pd.DataFrame, number: int) -> Path:
+        path = Path(self.scratch) / f"{self.first + number:05d}.part"
+        kept.save(path, self.work(part, number))
+        return path

@@ -85,7 +85,7 @@ def frozen(array: np.ndarray) -> np.ndarray:
 
 def degrees(found: np.ndarray, items: int) -> np.ndarray:
     """How many pairs each item is in."""
-    counts = np.zeros(items, np.int64)
+    counts = np.zeros(items, np.int32)
     if len(found):
         kernels().count_ends(ends_of(found)[0], counts)
     return counts
@@ -96,17 +96,17 @@ def write(folder: Path, rows: int, found: np.ndarray, where: np.ndarray) -> None
 
     The records are read once a block of neighbours, and never held in memory.
     """
-    counts = np.zeros(rows, np.int64)
-    of_items = degrees(found, len(where))
-    known = where >= 0
-    np.add.at(counts, where[known], of_items[known])
-    starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    starts = np.zeros(rows + 1, np.int64)
+    of_items, known = degrees(found, len(where)), where >= 0
+    starts[where[known] + 1] = of_items[known]
+    del of_items, known
+    np.cumsum(starts, out=starts)
     np.save(folder / "starts.npy", starts, allow_pickle=False)
     with (folder / "neighbours.npy").open("wb") as one, (folder / "scores.npy").open("wb") as two:
         _header(one, "neighbours", int(starts[-1]))
         _header(two, "scores", int(starts[-1]))
         if len(found):
-            _fill(starts, found, where.astype(np.int32), one, two)
+            _fill(starts, found, where.astype(np.int32, copy=False), one, two)
 
 
 def _fill(

@@ -172,25 +172,21 @@ def save(
     renumber = np.full(len(rows), -1, np.int32)
     renumber[chosen] = np.arange(len(chosen))
     where = renumber[pairs.number]
-    held = {
-        "id": rows.id.take(pa.array(chosen)),
-        "source": rows.source.take(pa.array(chosen)),
-        "chars": rows.chars[chosen].astype(np.int64),
-        "same": renumber[same[chosen]],
-    }
+    held = rows.told(chosen).append_column("same", pa.array(renumber[same[chosen]]))
+    del renumber
     told = {
         **about,
         **pairs.about,
         "layout": LAYOUT,
-        "compared": int((~rows.old).sum()),
-        "old": int(rows.old.sum()),
-        "olds": int(rows.old[chosen].sum()),
+        "compared": len(rows) - rows.olds,
+        "old": rows.olds,
+        "olds": int(np.searchsorted(chosen, rows.olds)),
         "alive": rows.alive,
         "measure": pairs.dense.measure if pairs.dense is not None else None,
     }
     with making(folder) as temporary:
         feather.write_feather(
-            pa.table(held),
+            held,
             temporary / "rows.arrow",
             compression="uncompressed",  # so that it can be mapped
             chunksize=max(len(chosen), 1),
@@ -204,9 +200,9 @@ def save(
 
 def _involved(rows: Compared, same: np.ndarray, pairs: Pairs) -> np.ndarray:
     """The rows to keep. Of the old ones, those of a class stand for each other: one is enough."""
-    copies = (same != np.arange(len(rows))) & ~rows.old
-    involved = copies.copy()
-    involved[same[copies]] = True
+    involved = same != np.arange(len(rows), dtype=same.dtype)
+    involved[: rows.olds] = False
+    involved[same[involved]] = True
     involved[pairs.number[graph.degrees(pairs.found, len(pairs.number)) > 0]] = True
     if pairs.dense is not None:
         involved[pairs.number[pairs.dense.item]] = True
@@ -282,6 +278,6 @@ def _sums(path: Path) -> list[Any]:
     """A file's length and hash."""
     digest = xxhash.xxh3_64()
     with path.open("rb") as file:
-        while chunk := file.read(1 << 22):
+        while chunk := file.read(1 << 20):
             digest.update(chunk)
     return [path.stat().st_size, digest.hexdigest()]

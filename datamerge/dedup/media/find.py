@@ -15,7 +15,8 @@ from ...text import TextView, readable
 from .. import evidence
 from ..compared.adapt import adapted
 from ..compared.earlier import earlier_frames
-from ..compared.rows import extract
+from ..compared.extract import extract
+from ..compared.same import first_of_same
 from ..compared.worked import each_result
 from ..duplicates import Duplicates
 from ..evidence.pairs import Pairs
@@ -145,23 +146,15 @@ class Media:
 
     def find(self, df: Any, folder: Path, against: Any = None) -> Any:
         """Hash all media and keep which rows have the same; returns the frame to mark."""
-        kept, rows = extract(
-            df,
-            ExtractMedia(self.columns, self.opener, self.pixels, self.text),
-            stage="media",
-            against=against,
-        )
-        unreadable = sorted((one for note in rows.notes for one in note["unreadable"]), key=str)
-        count = sum(note["count"] for note in rows.notes)
-        read = sum(note["read"] for note in rows.notes)
-        about = {**self._about(), "media": read, "unreadable_count": count}
-        evidence.save(
-            folder,
-            rows,
-            rows.first_of_same(),
-            Pairs.none(),
-            {**about, "unreadable": unreadable[:TOLD]},
-        )
+        work = ExtractMedia(self.columns, self.opener, self.pixels, self.text)
+        with evidence.scratch(folder.with_name(f"{folder.name}.rows")) as place:
+            kept, rows = extract(df, work, stage="media", scratch=place, against=against)
+            unreadable = sorted((one for note in rows.notes for one in note["unreadable"]), key=str)
+            count = sum(note["count"] for note in rows.notes)
+            read = sum(note["read"] for note in rows.notes)
+            about = {**self._about(), "media": read, "unreadable_count": count}
+            about |= {"unreadable": unreadable[:TOLD]}
+            evidence.save(folder, rows, first_of_same(rows.digest), Pairs.none(), about)
         self._warn(read, count, unreadable)
         return kept
 

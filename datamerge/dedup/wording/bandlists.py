@@ -20,7 +20,7 @@ def lists(folder: Path, rows: np.ndarray, bands: int) -> Lists:
     stored.save(folder, set_rows=rows)
     some = shares(len(rows), bands)
     each(BandLists(str(folder)), some, stage="lists")
-    found = Lists(folder, [_name(one) for one in some], np.full(len(rows), bands, np.int64), False)
+    found = Lists(folder, [_name(one) for one in some], np.full(len(rows), bands, np.int32), False)
     _once(found)
     return found
 

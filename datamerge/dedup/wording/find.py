@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,18 @@ import numpy as np
 from ..._version import __version__
 from ...compute.shortage import summary
 from ...text import TextView
-from ...workdir import arrays
+from ...workdir import arrays, sealed
 from .. import evidence
-from ..compared.rows import Compared, by_part, extract
+from ..compared.extract import extract
+from ..compared.rows import Compared
+from ..compared.same import first_of_same, firsts
 from ..evidence.pairs import Pairs
 from . import setjoin, stored
 from .postings import Lists
 from .shingles import Shingle, Shingling
 from .signatures import Sketch
+
+_ROWS = 1 << 18  # that are looked up at a time
 
 
 @dataclass(frozen=True)
@@ -62,8 +66,8 @@ class SetFinder(ABC):
         place = folder.with_name(f"{folder.name}.sets")
         with evidence.scratch(place, *stored.KEPT) as work:
             task = Shingle(self.text, self.shingling, self.sketch)
-            kept, rows = extract(df, task, stage="shingle", against=against, scratch=work)
-            same = rows.first_of_same()
+            kept, rows = extract(df, task, stage="shingle", scratch=work, against=against)
+            same = first_of_same(rows.digest)
             sets = _distinct(work, rows, same)
             short = summary(("shingle", note) for note in rows.notes)
             about = _about(self) | ({"short_of_memory": short} if short else {})
@@ -81,28 +85,46 @@ def _distinct(folder: Path, rows: Compared, same: np.ndarray) -> Distinct:
     What is found of these sets is kept in a folder that is named by them: whatever a killed run
     has left, it is used for the same sets or not at all.
     """
-    number = np.flatnonzero(same == np.arange(len(rows)))
-    part, within = rows.place[number].T
-    at, stop = np.zeros(len(number), np.int64), np.zeros(len(number), np.int64)
-    row = np.zeros(len(number), np.int64)
-    first_hash = first_row = 0
-    places, none = by_part(part), np.zeros(0, np.int64)
-    for one, path in enumerate(rows.parts):
-        starts = arrays.load(path, "starts")
-        here = places.get(one, none)
-        at[here] = starts[within[here]] + first_hash
-        stop[here] = starts[within[here] + 1] + first_hash
-        row[here] = within[here] + first_row
-        first_hash += int(starts[-1])
-        first_row += len(starts) - 1
-    order = np.argsort(stop - at, kind="stable")
-    chosen, sizes = number[order], (stop - at)[order]
-    place = folder / arrays.told(rows.digest[chosen], sizes, rows.old[chosen])
+    starts = _starts(folder, rows)
+    number = firsts(same)
+    sizes = _sizes(starts, rows.places(number))
+    order = np.argsort(sizes, kind="stable")
+    number, sizes = number[order], sizes[order]
+    del order
+    place = folder / arrays.told_of(_what_tells(rows, number, sizes))
     place.mkdir(exist_ok=True)
     stored.save_parts(place, rows.parts)
     stored.joined(place, rows.parts, stored.HASHES)
-    join = setjoin.Join(place, at[order], sizes, rows.old[chosen])
-    return Distinct(join, rows.parts, row[order], chosen)
+    row = rows.places(number)
+    join = setjoin.Join(place, starts[row], sizes.astype(np.int64), number < rows.olds)
+    return Distinct(join, rows.parts, row, number)
+
+
+def _starts(folder: Path, rows: Compared) -> np.ndarray:
+    """Where the set of each row begins, partition behind partition, and where the last ends."""
+    found = sealed.mapped(folder / "starts.npy", np.int64, (len(rows) + 1,))
+    row = first = 0
+    for path in rows.parts:
+        starts = arrays.load(path, "starts")
+        found[row : row + len(starts)] = starts[:] + first
+        row, first = row + len(starts) - 1, first + int(starts[-1])
+    return found
+
+
+def _sizes(starts: np.ndarray, places: np.ndarray) -> np.ndarray:
+    found = np.empty(len(places), np.uint32)
+    for first in range(0, len(places), _ROWS):
+        some = places[first : first + _ROWS]
+        found[first : first + _ROWS] = starts[some + 1] - starts[some]
+    return found
+
+
+def _what_tells(rows: Compared, number: np.ndarray, sizes: np.ndarray) -> Iterator[np.ndarray]:
+    """What tells these sets from others."""
+    for first in range(0, len(number), _ROWS):
+        yield rows.digest[number[first : first + _ROWS]]
+    yield sizes
+    yield number < rows.olds
 
 
 def _pairs(finder: SetFinder, sets: Distinct) -> Pairs:

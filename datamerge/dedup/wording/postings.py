@@ -87,8 +87,10 @@ def _path(folder: Path | str, share: str) -> Path:
 
 def labels(old: np.ndarray, group: np.ndarray | None = None) -> np.ndarray:
     """The label of each set: whether it is old, and the group it is in (-1: in none)."""
-    grouped = np.zeros(len(old), np.int32) if group is None else group.astype(np.int32) + 1
-    return 2 * grouped + old.astype(np.int32)
+    found = old.astype(np.int32)
+    if group is not None:
+        found += 2 * (group.astype(np.int32) + 1)
+    return found
 
 
 def stripes(starts: np.ndarray, size: int) -> Iterable[tuple[int, int]]:
@@ -107,7 +109,9 @@ def in_stripe(stripe: tuple[int, int]) -> int:
 
 def cumulated(counts: np.ndarray) -> np.ndarray:
     """Where each starts, and the last ends."""
-    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    found = np.zeros(len(counts) + 1, np.int64)
+    np.cumsum(counts, out=found[1:])
+    return found
 
 
 @cache

@@ -17,6 +17,7 @@ from .stored import HASHES
 SHINGLES_A_STRIPE = 2_000_000
 SLOTS_A_SHARE = 2_000_000
 _SAMPLE = 10_000
+_ROWS = 1 << 18
 
 
 def lists(join: Join, floor: float) -> Lists:
@@ -42,7 +43,12 @@ def lists(join: Join, floor: float) -> Lists:
 
 
 def _prefix(sizes: np.ndarray, share: float) -> np.ndarray:
-    return sizes - np.maximum(np.ceil(share * sizes - 1e-9).astype(np.int64), 1) + 1
+    found = np.empty(len(sizes), np.int32)
+    for first in range(0, len(sizes), _ROWS):
+        some = sizes[first : first + _ROWS]
+        others = np.maximum(np.ceil(share * some - 1e-9).astype(np.int64), 1)
+        found[first : first + _ROWS] = some - others + 1
+    return found
 
 
 def _bounds(values: np.ndarray) -> np.ndarray:

@@ -48,6 +48,8 @@ class Join:
 
     def __post_init__(self) -> None:
         stored.save(self.folder, starts=self.starts, sizes=self.sizes)
+        for name in ("starts", "sizes"):  # from now on as tasks read them, and not in memory
+            object.__setattr__(self, name, stored.load(self.folder, name))
 
     @property
     def budget(self) -> int:

@@ -1,0 +1,167 @@
+"""Rows of many partitions put in order, by a client that holds few of their ids at a time."""
+
+from __future__ import annotations
+
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_dedup_rows import keys, plain_key
+
+from datamerge.dedup import evidence
+from datamerge.dedup.compared import ids, kept, order, same
+from datamerge.dedup.compared.column import Column
+from datamerge.dedup.compared.extract import joined
+from datamerge.dedup.evidence.pairs import Pairs
+
+
+def saved(folder: Path, parts: list[list[str]], name: str = "new") -> list[Path]:
+    """Partitions of rows with these ids; the hash of a row tells its place among all of them."""
+    paths, before = [], 0
+    for number, some in enumerate(parts):
+        paths.append(folder / f"{name}-{number:05d}.part")
+        place = np.arange(before, before + len(some), dtype=np.uint64)
+        before += len(some)
+        result = {
+            "id": pa.array(some, pa.int64() if some and isinstance(some[0], int) else TEXT),
+            "source": pa.array([f"s{number % 3}"] * len(some), TEXT),
+            "chars": np.arange(len(some)),
+            "digest": np.column_stack([place * np.uint64(0x9E3779B97F4A7C15), place]),
+            "alive": {f"s{number % 3}": len(some)},
+        }
+        kept.save(paths[-1], result)
+    return paths
+
+
+TEXT = pa.large_string()
+partitions = st.lists(st.lists(keys, max_size=12), max_size=6, min_size=1)
+
+
+@given(partitions, st.booleans(), st.sampled_from([2, 10**6]))
+@settings(max_examples=150, deadline=None)
+def test_the_order_of_partitions_is_that_of_all_their_ids(tmp_path_factory, parts, plain, size):
+    folder = tmp_path_factory.mktemp("parts")
+    known: set[str] = set()
+    parts = [[one for one in some if not (one in known or known.add(one))] for some in parts]
+    before = order.AT_ONCE, ids.FEW
+    order.AT_ONCE, ids.FEW = size, ids.FEW if plain else 0
+    try:
+        found = joined(saved(folder, parts), [], folder)
+    finally:
+        order.AT_ONCE, ids.FEW = before
+    every = sorted((one for some in parts for one in some), key=plain_key)
+    told = found.told(np.arange(len(found)))
+    assert told["id"].to_pylist() == every
+    place = {one: n for n, one in enumerate(one for some in parts for one in some)}
+    assert found.digest[:, 1].tolist() == [place[one] for one in every]
+    source = {one: f"s{n % 3}" for n, some in enumerate(parts) for one in some}
+    assert told["source"].to_pylist() == [source[one] for one in every]
+    some = np.arange(len(found))[::2]
+    assert found.told(some)["id"].to_pylist() == every[::2]
+
+
+@given(st.lists(st.lists(st.integers(-9, 9), max_size=5), min_size=1, max_size=5))
+@settings(max_examples=50, deadline=None)
+def test_old_ids_may_stand_there_twice(tmp_path_factory, parts):
+    folder = tmp_path_factory.mktemp("parts")
+    before, order.AT_ONCE = order.AT_ONCE, 3
+    parts = [some for some in parts if some] or [[1]]
+    try:
+        found = joined(saved(folder, [[7, 5]]), saved(folder, parts, "old"), folder)
+    finally:
+        order.AT_ONCE = before
+    olds = sorted((one, n) for n, one in enumerate(one for some in parts for one in some))
+    assert found.olds == len(olds)
+    assert found.told(np.arange(len(found)))["id"].to_pylist() == [one for one, _ in olds] + [5, 7]
+    assert found.digest[: len(olds), 1].tolist() == [place for _, place in olds]
+
+
+@pytest.mark.parametrize("size", [3, 10**6])
+def test_ids_of_several_partitions_that_are_the_same_are_named(tmp_path, monkeypatch, size):
+    monkeypatch.setattr(order, "AT_ONCE", size)
+    parts = [["a#1", "a#3", "a#5"], ["a#2", "a#3"], ["b"]]
+    with pytest.raises(ValueError, match="id 'a#3' stands in the frame more than once"):
+        joined(saved(tmp_path, parts), [], tmp_path)
+    joined(saved(tmp_path, [["a#1", "a#03"], ["a#2", "a#3"]]), [], tmp_path)
+
+
+def test_partitions_that_follow_each_other_need_no_order(tmp_path):
+    parts = [["b#9", "b#10"], [], ["a/x#7", "a/x#8.1", "a/x#8.2"], ["b#2"]]
+    found = joined(saved(tmp_path, parts), [], tmp_path)
+    assert found.order is None
+    expected = ["a/x#7", "a/x#8.1", "a/x#8.2", "b#2", "b#9", "b#10"]
+    assert found.told(np.arange(6))["id"].to_pylist() == expected
+
+
+def test_a_column_on_disk(tmp_path):
+    column = Column(tmp_path / "text", TEXT)
+    assert column.mapped().to_pylist() == []
+    some = pa.array(["", "a", None, "bc"], TEXT)
+    for values in (some, some.slice(1, 3), some.slice(3, 0), pa.array([None], TEXT)):
+        column.add(values)
+    every = ["", "a", None, "bc", "a", None, "bc", None]
+    found = column.mapped()
+    found.validate(full=True)
+    assert found.to_pylist() == every
+    taken = column.taken(np.array([6, 0, 7]), tmp_path / "taken")
+    assert taken.to_pylist() == ["bc", "", None]
+    numbers = Column(tmp_path / "numbers", pa.int64())
+    numbers.add(pa.array([3, 4]))
+    assert numbers.mapped().to_pylist() == [3, 4]
+
+
+def test_equal_hashes_are_found_share_by_share(monkeypatch):
+    random = np.random.default_rng(0)
+    digest = random.integers(0, 1 << 64, (300, 2), dtype=np.uint64)[random.integers(0, 300, 1000)]
+    whole = same.first_of_same(digest)
+    monkeypatch.setattr(same, "AT_ONCE", 20)
+    monkeypatch.setattr(same, "_BLOCK", 77)
+    found = same.first_of_same(digest)
+    plain: dict[bytes, int] = {}
+    expected = [plain.setdefault(one.tobytes(), n) for n, one in enumerate(digest)]
+    assert found.tolist() == whole.tolist() == expected
+    assert same.firsts(found).tolist() == sorted(set(expected))
+
+
+class Memory:
+    """The most memory that NumPy and Arrow hold in a block, in bytes, beside mapped files."""
+
+    def __enter__(self) -> Memory:
+        self.pool, self.arrow = (
+            pa.default_memory_pool(),
+            pa.proxy_memory_pool(pa.system_memory_pool()),
+        )
+        pa.set_memory_pool(self.arrow)
+        tracemalloc.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.most = tracemalloc.get_traced_memory()[1] + self.arrow.max_memory()
+        tracemalloc.stop()
+        pa.set_memory_pool(self.pool)
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+def test_a_row_takes_few_bytes_of_the_client(tmp_path, monkeypatch, mixed):
+    """A row with an id of 40 letters, among 400,000 of 40 partitions, in their order or in none."""
+    for module in (same, order):
+        monkeypatch.setattr(module, "AT_ONCE", 1 << 13)
+    rows = 400_000
+    names = [f"a-source-of-some-name/and-a-file#{n:07d}" for n in range(rows)]
+    if mixed:
+        names = [names[n] for n in np.random.default_rng(0).permutation(rows).tolist()]
+    paths = saved(tmp_path, [names[n : n + 10_000] for n in range(0, rows, 10_000)])
+    joined(paths[:3], [], tmp_path)  # what is loaded once is not what rows take
+    with Memory() as memory:
+        found = joined(paths, [], tmp_path)
+        first = same.first_of_same(found.digest)
+        first[: rows // 4] = 0
+        pairs = Pairs(same.firsts(first), Pairs.none().found)
+        about = {"how": "exact", "floor": 1.0}
+        evidence.save(tmp_path / "evidence", found, first, pairs, about)
+    assert len(evidence.load(tmp_path / "evidence")) == rows // 4
+    assert memory.most / rows < 40, memory.most / rows
