@@ -7,7 +7,6 @@ and two runs at once can do no harm to each other.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,8 +22,11 @@ from dask.tokenize import tokenize
 from .. import workdir
 from ..compute.memory import let_go
 from ..workdir import intact, sealed
+from .index import Index, where
 
 LAYOUT = 3
+# Bytes of vectors that are copied at a time.
+_FILLED = 32 << 20
 # Another version of these may give other last bits.
 _RUNTIMES = ("tokenizers", "torch", "transformers")
 
@@ -46,9 +48,7 @@ class Store:
 
     def listed(self, folder: Path) -> str:
         """Keep which texts have vectors, for tasks; returns the path, each time another."""
-        path = folder / f"{uuid.uuid4().hex}.texts.npy"
-        np.save(path, _index(self._files())[0])
-        return str(path)
+        return str(Index.of(self._files(), folder).path)
 
     def name(self, texts: np.ndarray) -> str:
         """What the file of these texts is called."""
@@ -67,33 +67,41 @@ class Store:
         return name
 
     def fill(
-        self, texts: np.ndarray, held: np.ndarray, made: Sequence[str], origins: np.ndarray
+        self,
+        digest: np.ndarray,
+        rows: np.ndarray,
+        held: np.ndarray,
+        made: Sequence[str],
+        origins: np.ndarray,
+        folder: Path,
     ) -> list[str] | None:
-        """Put the vectors of texts into an array; None where some are not there (any more).
+        """Put the vectors of these rows' texts into an array; None where some are not there.
 
-        ``made`` are the files that were made just now; all others are looked through first.
-        ``origins``, int32 ``[n, 2]``, are filled in, too: of each vector the number of its file,
-        among those whose names are returned, and its row there.
+        ``made`` are the files that were made just now; all others are looked through first. What
+        is where is noted in the folder. ``origins``, int32 ``[n, 2]``, are filled in, too: of each
+        vector the number of its file, among those whose names are returned, and its row there.
         """
         for name in made:
             intact.made(Path(self.folder) / name)
-        files = self._files()
-        known, file, row = _index(files)
-        at = _where(known, texts)
-        if not len(texts) or (at < 0).any():
-            return None if len(texts) else []
-        numbers, which = np.unique(file[at], return_inverse=True)
-        used = [files[number] for number in numbers.tolist()]
+        index = Index.of(self._files(), folder)
+        found = index.places(digest, rows, folder)
+        if found is None:
+            return None
+        places, is_used = found
+        used = [file for file, wanted in zip(index.files, is_used, strict=True) if wanted]
         if len(intact.whole_of(used)) < len(used):
             return None
-        origins[:, 0], origins[:, 1] = which, row[at]
-        order = np.argsort(which, kind="stable")
-        for path, here in zip(
-            used, np.split(order, np.flatnonzero(np.diff(which[order])) + 1), strict=True
-        ):
-            held[here] = _vectors(path, self.dim)[row[at[here]]]
+        vectors = {n: _vectors(index.files[n], self.dim) for n in np.flatnonzero(is_used).tolist()}
+        size = max(_FILLED // (4 * max(self.dim, 1)), 1)
+        for first in range(0, len(rows), size):
+            some = held[first : first + size]
+            for file, here, row in index.by_file(places[first : first + size]):
+                some[here] = vectors[file][row]
+                origins[first + here] = np.column_stack([np.full(len(row), file), row])
+                let_go(vectors[file])
             let_go(held)
-        return [path.name for path in used]
+            let_go(origins)
+        return [path.name for path in index.files]
 
     def _files(self) -> list[Path]:
         return sorted(Path(self.folder).glob(f"{self.key}-*.vectors"))
@@ -101,43 +109,12 @@ class Store:
 
 def lacking(texts: np.ndarray, listed: str) -> np.ndarray:
     """Which of these texts have no vector, by what :meth:`Store.listed` has kept."""
-    return _where(_listed(listed), texts) < 0
+    return where(_listed(listed), texts) < 0
 
 
 @lru_cache(maxsize=2)
 def _listed(path: str) -> np.ndarray:
     return np.load(path, mmap_mode="r", allow_pickle=False)
-
-
-def _index(files: Sequence[Path]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """All texts in order as bytes of 16, and the file and row where each is."""
-    parts = [_bytes(_texts(path)) for path in files]
-    texts = np.concatenate([np.zeros(0, "S16"), *parts])
-    order = np.argsort(texts, kind="stable")
-    file = np.repeat(np.arange(len(parts)), [len(part) for part in parts]).astype(np.int32)
-    row = np.concatenate([np.zeros(0, np.int64), *(np.arange(len(part)) for part in parts)])
-    return texts[order], file[order], row[order]
-
-
-def _where(known: np.ndarray, texts: np.ndarray) -> np.ndarray:
-    """Where each text stands among the known ones; -1 where it does not."""
-    if not len(known):
-        return np.full(len(texts), -1)
-    wanted = _bytes(texts)
-    at = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
-    return np.where(known[at] == wanted, at, -1)
-
-
-def _bytes(texts: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(texts, "<u8").view("S16").reshape(-1)
-
-
-def _texts(path: Path) -> np.ndarray:
-    """The texts of a file; none of one that is cut short, which will be made again."""
-    if not sealed.is_complete(path):
-        return np.zeros((0, 2), np.uint64)
-    rows = sealed.note(path)["texts"]
-    return np.fromfile(path, "<u8", 2 * rows).reshape(rows, 2)
 
 
 def _vectors(path: Path, dim: int) -> np.ndarray:

@@ -7,6 +7,7 @@ that share none. How many: some rows are compared with all others, and their pai
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -16,7 +17,7 @@ import numpy as np
 
 from ...compute import each
 from ...compute.shortage import noting
-from ...workdir import arrays
+from ...workdir import arrays, sealed
 from ..evidence.pairs import PAIR
 from .compare import MOST_TASKS, arithmetic_for, square
 from .int8 import Turn, unit_rows
@@ -90,14 +91,10 @@ class Clusters:
         work = Join(vectors, str(centres), arrays.told(arrays.load(centres, "centres")), probes)
         starts = range(0, vectors.rows, _ROWS)
         each(work, starts, stage="cluster", rows=work.count)
-        joined = [arrays.load(work.path(start), "nearest") for start in starts]
-        nearest = np.sort(np.concatenate(joined), axis=1)
-        vectors = replace(vectors, key=f"{vectors.key}-{arrays.told(nearest)}")
-        np.save(folder / "nearest.npy", nearest)
-        order = np.argsort(nearest.ravel(), kind="stable")
-        np.save(folder / "joined.npy", (order // probes).astype(np.int32))
-        sizes = np.bincount(nearest.ravel(), minlength=clusters)
-        np.save(folder / "starts.npy", np.concatenate([[0], np.cumsum(sizes)]))
+        nearest = _nearest(folder, [work.path(start) for start in starts], vectors.rows, probes)
+        blocks = (nearest[start : start + _ROWS] for start in starts)
+        vectors = replace(vectors, key=f"{vectors.key}-{arrays.told_of(blocks)}")
+        _join(folder, nearest, clusters)
         return cls(vectors, clusters, probes)
 
     def search(self, arithmetic: Arithmetic, most: int | None) -> np.ndarray:
@@ -107,7 +104,9 @@ class Clusters:
 
     def recall(self, arithmetic: Arithmetic) -> dict[str, Any]:
         """The share of true pairs of some rows that share a cluster."""
-        rows = np.random.default_rng(0).permutation(self.vectors.rows)[:MEASURED].astype(np.int32)
+        every = np.arange(self.vectors.rows, dtype=np.int32)
+        rows = np.random.default_rng(0).permutation(every)[:MEASURED]
+        del every
         work = CompareSome(self.vectors, arithmetic, np.sort(rows))
         blocks = range(self.vectors.blocks)
         parts = each(work, blocks, stage="recall", rows=self.vectors.count)
@@ -136,7 +135,7 @@ def _centres(vectors: Vectors, basis: np.ndarray, clusters: int) -> np.ndarray:
     """Unit centres, ``[clusters, dims]`` float32."""
     most = min(vectors.rows, max(clusters, min(_SAMPLE_PER_CLUSTER * clusters, _MOST_SAMPLE)))
     rng = np.random.default_rng(0)
-    rows = np.sort(rng.permutation(vectors.rows)[:most]).astype(np.int32)
+    rows = np.sort(rng.permutation(np.arange(vectors.rows, dtype=np.int32))[:most])
     sample = _leading(vectors, basis, rows)
     centres = sample[np.sort(rng.permutation(most)[:clusters])]
     for _ in range(_ROUNDS):
@@ -152,6 +151,34 @@ def _centres(vectors: Vectors, basis: np.ndarray, clusters: int) -> np.ndarray:
 
 def _leading(vectors: Vectors, basis: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return unit_rows(vectors.values, vectors.column("norms"), rows) @ basis
+
+
+def _nearest(folder: Path, paths: Sequence[Path], rows: int, probes: int) -> np.ndarray:
+    """The nearest clusters of all rows, each row's in order, in a file that is mapped."""
+    found = sealed.mapped(folder / "nearest.npy", np.int32, (rows, probes))
+    for first, path in zip(range(0, rows, _ROWS), paths, strict=True):
+        found[first : first + _ROWS] = np.sort(arrays.load(path, "nearest"), axis=1)
+    return found
+
+
+def _join(folder: Path, nearest: np.ndarray, clusters: int) -> None:
+    """Keep the rows of each cluster, which rise, cluster behind cluster, and where they start."""
+    rows, probes = nearest.shape
+    starts = np.zeros(clusters + 1, np.int64)
+    for first in range(0, rows, _ROWS):
+        some = np.array(nearest[first : first + _ROWS]).ravel()
+        starts[1:] += np.bincount(some, minlength=clusters)
+    np.cumsum(starts, out=starts)
+    joined = sealed.mapped(folder / "joined.npy", np.int32, (rows * probes,))
+    filled = starts[:-1].copy()
+    for first in range(0, rows, _ROWS):
+        some = np.array(nearest[first : first + _ROWS]).ravel()
+        order, sizes = np.argsort(some, kind="stable"), np.bincount(some, minlength=clusters)
+        begins = np.cumsum(sizes) - sizes
+        at = np.arange(len(some)) + np.repeat(filled - begins, sizes)
+        joined[at] = order // probes + first
+        filled += sizes
+    np.save(folder / "starts.npy", starts)
 
 
 @dataclass(frozen=True)

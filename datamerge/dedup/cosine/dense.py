@@ -63,6 +63,7 @@ def search(
             if left > TOO_MANY * budget(rows):
                 raise too_many(left, floor)
     vectors = ordered(str(matrix), floor, norms, folder, old=old, group=group)
+    del norms
     most = TOO_MANY * budget(rows)
     if nearby is not None:
         found, about = nearby(vectors, most)
@@ -102,7 +103,7 @@ class Sample:
     def of(cls, values: np.ndarray, norms: np.ndarray, floor: float, most: int) -> Sample:
         """Drawn at random, by a fixed seed, of the rows that are not zero."""
         rng = np.random.default_rng(0)
-        some = np.flatnonzero(norms > 0)
+        some = np.flatnonzero(norms > 0).astype(np.int32)
         left = np.sort(rng.permutation(some)[:most])
         right = np.sort(rng.permutation(some)[:_RIGHT])
         units, others = _units(values, norms, left), _units(values, norms, right)

@@ -103,7 +103,7 @@ def matrix(store: Store, rows: Compared, distinct: np.ndarray, folder: Path) -> 
     held = sealed.mapped(path, np.float32, (len(distinct), store.dim))
     origins = sealed.mapped(folder / fresh.ORIGINS, np.int32, (len(distinct), 2))
     made = [name for name in rows.notes if name is not None]
-    files = store.fill(rows.digest[distinct], held, made, origins)
+    files = store.fill(rows.digest, distinct, held, made, origins, folder)
     if files is None:
         return None
     (folder / fresh.FILES).write_bytes(orjson.dumps(files))

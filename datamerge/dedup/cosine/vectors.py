@@ -104,8 +104,8 @@ def ordered(
     """Old rows first, then group by group; what is known of the rows goes to the folder."""
     rows = len(norms)
     old = np.zeros(rows, bool) if old is None else np.asarray(old)
+    order = _order(old, group)
     group = np.full(rows, -1, np.int32) if group is None else np.asarray(group, np.int32)
-    order = np.lexsort((np.arange(rows), group, ~old)).astype(np.int32)
     for name, values in (("order", order), ("norms", norms), ("group", group)):
         np.save(folder / f"{name}.npy", values)
     grouped, some = bool((group >= 0).any()), room()
@@ -113,6 +113,13 @@ def ordered(
     first_new = int(old.sum())
     key = arrays.told(norms, order, group, np.array([size, first_new]))
     return Vectors(matrix, str(folder), rows, float(floor), first_new, grouped, size, some, key)
+
+
+def _order(old: np.ndarray, group: np.ndarray | None) -> np.ndarray:
+    if group is None and not (old[1:] > old[:-1]).any():
+        return np.arange(len(old), dtype=np.int32)
+    groups = () if group is None else (group,)
+    return np.lexsort((np.arange(len(old)), *groups, ~old)).astype(np.int32)
 
 
 def block_rows(rows: int, dim: int, room: int, *, most: int = 0) -> int:
