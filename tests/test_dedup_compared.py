@@ -5,18 +5,31 @@ from __future__ import annotations
 import tracemalloc
 from pathlib import Path
 
+import dask
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_dedup_rows import keys, plain_key
 
+import datamerge as dm
 from datamerge.dedup import evidence
 from datamerge.dedup.compared import ids, kept, order, same
 from datamerge.dedup.compared.column import Column
 from datamerge.dedup.compared.extract import joined
+from datamerge.dedup.cosine import clustered
+from datamerge.dedup.deciding import told as deciding_told
+from datamerge.dedup.deciding.marking import DuplicatesWarning
 from datamerge.dedup.evidence.pairs import Pairs
+from datamerge.embed import index, store
+
+
+@pytest.fixture(autouse=True)
+def _workdir(tmp_path):
+    with dask.config.set({"datamerge.workdir": str(tmp_path / "workdir")}):
+        yield
 
 
 def saved(folder: Path, parts: list[list[str]], name: str = "new") -> list[Path]:
@@ -125,6 +138,55 @@ def test_equal_hashes_are_found_share_by_share(monkeypatch):
     expected = [plain.setdefault(one.tobytes(), n) for n, one in enumerate(digest)]
     assert found.tolist() == whole.tolist() == expected
     assert same.firsts(found).tolist() == sorted(set(expected))
+
+
+def test_vectors_are_looked_up_and_copied_share_by_share(tmp_path, monkeypatch):
+    for module, name, size in ((index, "AT_ONCE", 7), (store, "_FILLED", 100)):
+        monkeypatch.setattr(module, name, size)
+    random = np.random.default_rng(0)
+    texts = random.integers(0, 1 << 64, (200, 2), dtype=np.uint64)
+    texts[:9, 0] <<= np.uint64(56)  # bytes of zeros at either end
+    texts[9:18, 1] >>= np.uint64(56)
+    vectors = random.normal(size=(200, 3)).astype(np.float32)
+    (folder := tmp_path / "work").mkdir()
+    one = store.Store(str(tmp_path), "key", 3)
+    made = [one.add(texts[a:b], [vectors[a:b]]) for a, b in ((0, 70), (60, 65), (70, 180))]
+    rows = random.permutation(180).astype(np.int32)
+    held = np.zeros((180, 3), np.float32)
+    assert one.fill(texts, rows, held, made, folder)
+    assert (held == vectors[rows]).all()
+    listed = one.listed(folder)
+    assert np.load(listed).tolist() == sorted(index.as_bytes(np.r_[texts[:180], texts[60:65]]))
+    assert store.lacking(texts, listed).tolist() == [n >= 180 for n in range(200)]
+    assert not one.fill(texts, np.arange(200), np.zeros((200, 3)), made, folder)
+    assert one.fill(texts, rows[:0], held[:0], made, folder)
+    assert not store.Store(str(tmp_path), "other", 3).fill(texts, rows, held, [], folder)
+
+
+def test_rows_join_clusters_block_by_block(tmp_path, monkeypatch):
+    monkeypatch.setattr(clustered, "_ROWS", 16)
+    nearest = np.random.default_rng(0).integers(0, 9, (100, 3)).astype(np.int32)
+    nearest[nearest == 4] = 5  # a cluster of none
+    clustered._join(tmp_path, nearest, 9)
+    order = np.argsort(nearest.ravel(), kind="stable")
+    assert np.load(tmp_path / "joined.npy").tolist() == (order // 3).tolist()
+    counts = np.bincount(nearest.ravel(), minlength=9)
+    assert np.load(tmp_path / "starts.npy").tolist() == [0, *np.cumsum(counts).tolist()]
+
+
+def test_decisions_come_in_blocks(tmp_path, monkeypatch):
+    words = [f"word {n % 40}" for n in range(100)]
+    found = dm.dedup.exact(dm.read(words, name="a"))
+    whole = found.decisions()
+    with pytest.warns(DuplicatesWarning) as told:
+        marked = found.mark().compute()["drop_detail"].tolist()
+    monkeypatch.setattr(deciding_told, "BLOCK", 7)
+    again = dm.dedup.exact(dm.read(words, name="a"))
+    with pytest.warns(DuplicatesWarning) as told_again:
+        assert again.mark().compute()["drop_detail"].tolist() == marked
+    pd.testing.assert_frame_equal(again.decisions(), whole)
+    assert str(told_again[0].message) == str(told[0].message)
+    assert again.summary()["removed"].tolist() == [60]
 
 
 class Memory:

@@ -285,15 +285,13 @@ class Duplicates:
         target = self._target(df, keep)
         own = keeping.is_column(keep) and keep in target.columns
         decision = self._decide(keep, rule, made, target if own else None)
-        table = told.removals(self._stack, decision)
-        marking.warn(self._layers, self._stack.alive, table)
+        marking.warn(self._layers, self._stack, decision)
         chosen = {"keep": keep, "rule": rule}
         made_of = [(search.key, threshold) for _, search, threshold in self._layers]
         of = [*made_of, made] if made else made_of
         frame = _name(target) if own else None
         path = workdir.place("pairs", "decisions", of, chosen, frame).with_suffix(".arrow")
-        lookup.save(path, table)
-        del table
+        lookup.save(path, told.in_blocks(self._stack, decision))
         self._stack.let_go()
         give_back()
         if made:

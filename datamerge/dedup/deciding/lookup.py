@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -14,23 +16,49 @@ import pyarrow.feather as feather
 
 from ... import audit, workdir
 from ..._arrays import joined, one_chunk, strings
+from ..compared.column import Column
 from ..compared.digest import digests
 from .by_hand import BY_HAND
 
 _TEXT = pa.large_string()
+_TEXTS = ("id", "source", "witness", "how")  # columns that are too much for memory
 
 
-def save(path: Path, table: pa.Table) -> None:
+def save(path: Path, tables: Iterable[pa.Table]) -> None:
     """Keep decisions in their order, and beside them the hashes of their ids, sorted, for lookup.
 
     What is decided of the rows of a partition lies together, so that little of the file is read.
+    All of it is one chunk, though decisions come in several tables, and little is in memory.
     """
-    keys = hashed(_texts(table["id"]))
-    order = np.argsort(keys, kind="stable")
-    held = table.append_column("key", pa.array(keys[order])).append_column("row", pa.array(order))
-    with workdir.replacing(path) as temporary:
-        size = max(len(held), 1)
-        feather.write_feather(held, temporary, compression="uncompressed", chunksize=size)
+    with TemporaryDirectory(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent) as folder:
+        held, keys = _joined(tables, Path(folder))
+        order = np.argsort(keys, kind="stable")
+        held = held.append_column("key", pa.array(keys[order])).append_column(
+            "row", pa.array(order)
+        )
+        with workdir.replacing(path) as temporary:
+            size = max(len(held), 1)
+            feather.write_feather(held, temporary, compression="uncompressed", chunksize=size)
+
+
+def _joined(tables: Iterable[pa.Table], folder: Path) -> tuple[pa.Table, np.ndarray]:
+    """All tables as one, whose text is mapped from files, and the hashes of the ids."""
+    keys, parts = [], []
+    texts: dict[str, Column] = {}
+    for table in tables:
+        keys.append(hashed(_texts(table["id"])))
+        for name in _TEXTS:
+            values = one_chunk(table[name])
+            if values.type != pa.int64():
+                values = values.cast(_TEXT)
+            if name not in texts:
+                texts[name] = Column(folder / name, values.type)
+            texts[name].add(values)
+        parts.append(table.drop_columns(list(_TEXTS)))
+    held = pa.concat_tables(parts).combine_chunks()
+    for name, column in texts.items():
+        held = held.append_column(name, column.mapped())
+    return held, np.concatenate(keys)
 
 
 def hashed(ids: pa.LargeStringArray) -> np.ndarray:

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
+import pyarrow.compute as pc
 
 from ... import audit
 from ..._backend import as_pandas
 from ...workdir import checkpoint
 from ..compared.adapt import adapted
 from ..evidence.search import Layer
+from . import told
 from .by_hand import Fates
 from .decision import Decision
 from .keep import Keep, is_column
@@ -82,17 +83,16 @@ def _called(layers: Sequence[Layer]) -> tuple[str, dict[str, Any]]:
     return "any_of", {"finders": [{name: arguments} for name, arguments in given]}
 
 
-def warn(layers: Sequence[Layer], alive: Mapping[str, int], table: pa.Table) -> None:
+def warn(layers: Sequence[Layer], stack: Layers, decision: Decision) -> None:
     """Warn of every source that would lose much, with the most doubtful pairs."""
-    removed = table.to_pandas()
-    gone = removed["source"].value_counts()
-    for source, rows in alive.items():
-        count = int(gone.get(source, 0))
+    gone = told.by_source(stack, decision)
+    for source, rows in stack.alive.items():
+        count = gone[source]
         if count > MUCH * rows and count > 10:
             warnings.warn(
                 f"dedup.{'|'.join(name for name, _, _ in layers)} would remove {count:,} of "
                 f"{rows:,} live rows of source {source!r}. Look before you cut; doubtful pairs: "
-                + _doubtful(removed[removed["source"] == source]),
+                + _doubtful(stack, decision, source),
                 DuplicatesWarning,
                 stacklevel=4,
             )
@@ -118,7 +118,15 @@ def warn_of_decisions(layers: Layers, decision: Decision, fates: Fates, made: in
         )
 
 
-def _doubtful(table: pd.DataFrame, most: int = 3) -> str:
-    """The removed rows with the least similar witnesses."""
-    worst = table.dropna(subset="witness").sort_values(["score", "id"], kind="stable").head(most)
+def _doubtful(stack: Layers, decision: Decision, source: str) -> str:
+    """The removed rows of a source with the least similar witnesses."""
+    worst = None
+    for table in told.in_blocks(stack, decision):
+        some = table.filter(pc.equal(table["source"], source)).to_pandas()
+        worst = _worst(some if worst is None else pd.concat([worst, some]))
+    assert worst is not None
     return ", ".join(f"{r.id} ~ {r.witness} ({r.score:.3f})" for r in worst.itertuples())
+
+
+def _worst(table: pd.DataFrame, most: int = 3) -> pd.DataFrame:
+    return table.dropna(subset="witness").sort_values(["score", "id"], kind="stable").head(most)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
@@ -14,6 +16,7 @@ from .decision import Decision
 from .layers import Layers
 
 By = Literal["size", "score", "doubt"]
+BLOCK = 1 << 17  # rows that are told of at a time
 
 
 def removals(layers: Layers, decision: Decision) -> pa.Table:
@@ -22,7 +25,17 @@ def removals(layers: Layers, decision: Decision) -> pa.Table:
     ``against`` tells whether the witness is one of the rows compared against. Rows that were
     removed by hand have no witness.
     """
+    return pa.concat_tables(in_blocks(layers, decision)).combine_chunks()
+
+
+def in_blocks(layers: Layers, decision: Decision) -> Iterator[pa.Table]:
+    """The same, some rows at a time; at least one table."""
     gone = decision.removed
+    for first in range(0, max(len(gone), 1), BLOCK):
+        yield _removed(layers, decision, gone[first : first + BLOCK])
+
+
+def _removed(layers: Layers, decision: Decision, gone: np.ndarray) -> pa.Table:
     witness = decision.witness[gone]
     layer = decision.layer[gone]
     if len(decision.by_hand):
@@ -85,10 +98,18 @@ def clusters(
     return pd.DataFrame(table)
 
 
+def by_source(layers: Layers, decision: Decision) -> Counter[str]:
+    """How many rows of each source go."""
+    gone, counts = decision.removed, Counter[str]()
+    for first in range(0, len(gone), BLOCK):
+        found = layers.source.take(pa.array(gone[first : first + BLOCK])).value_counts()
+        counts.update({one["values"]: one["counts"] for one in found.to_pylist()})
+    return counts
+
+
 def summary(layers: Layers, decision: Decision) -> pd.DataFrame:
     """Per source: live rows, rows that would go, and their share; none compared against."""
-    gone = layers.source.take(pa.array(decision.removed)).value_counts()
-    counts = {one["values"]: one["counts"] for one in gone.to_pylist()}
+    counts = by_source(layers, decision)
     alive = pd.Series(layers.alive, dtype="int64")
     removed = pd.Series({s: counts.get(s, 0) for s in layers.alive}, dtype="int64")
     return pd.DataFrame({"live": alive, "removed": removed, "share": removed / alive})
