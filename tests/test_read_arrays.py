@@ -15,13 +15,16 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from reading import COMPRESS, alive, malformed, positions, read, rows
 
-from datamerge.read.arrays import Scanner, shared_items, stream_items
+from datamerge.read import arrays, indexed
+from datamerge.read.arrays import Scanner, stream_items
 from datamerge.read.formats import json_format
 from datamerge.read.records import Broken
+from datamerge.read.sources import File
 
 
 @pytest.fixture(autouse=True)
-def _workdir(tmp_path: Path) -> Any:
+def _workdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(arrays, "EVERY", 5)
     with dask.config.set({"datamerge.workdir": str(tmp_path / "work")}):
         yield
 
@@ -31,14 +34,17 @@ def streamed(data: bytes, size: int, *, is_array: bool = True) -> list[Any]:
     return shown(stream_items(chunks, is_array=is_array))
 
 
-def shared(data: bytes, size: int, block: int, *, is_array: bool = True) -> list[Any]:
-    file, scanner = io.BytesIO(data), Scanner(is_array)
+def shared(
+    data: bytes, size: int, block: int, *, is_array: bool = True, every: int = 1
+) -> list[Any]:
+    file = File("", "", len(data), "", "array" if is_array else "values", None, "", None)
+    scanner = Scanner(is_array, every=every)
     chunks = [data[i : i + size] for i in range(0, len(data), size)]
-    cuts = np.concatenate([scanner.first, *map(scanner.places, chunks)])
+    index = np.concatenate([scanner.first, *map(scanner.places, chunks)])
     found = []
     for start in range(0, len(data), block):
         stop = min(start + block, len(data))
-        found += shown(shared_items(file, cuts, start, stop, is_array=is_array))
+        found += shown(indexed.items(file, io.BytesIO(data), index, start, stop))
     return found
 
 
@@ -105,7 +111,9 @@ def test_whatever_the_bytes_nothing_is_lost(
 ) -> None:
     data = b"[" + data if is_array else data
     found = streamed(data, size, is_array=is_array)
-    assert found == shared(data, size, block, is_array=is_array) or not data
+    for every in (1, 7):
+        shares = shared(data, size, block, is_array=is_array, every=every)
+        assert found == shares or not data
     assert found == streamed(data, len(data) or 1, is_array=is_array)
     assert [n for n, _, _ in found] == sorted({n for n, _, _ in found})
     # What is in no element is white space, the brackets of the array and the commas between.
@@ -115,6 +123,16 @@ def test_whatever_the_bytes_nothing_is_lost(
         assert not data[at:begin].strip(b" \t\r\n[],\xef\xbb\xbf")
         at = begin + len(raw)
     assert not data[at:].strip(b" \t\r\n[],\xef\xbb\xbf")
+
+
+def test_of_many_small_elements_few_places_are_kept() -> None:
+    data = b"[" + b",".join(b"%d" % (n % 10) for n in range(100_000)) + b"]"
+    found = []
+    for chunks in ([data], [data[:77_777], data[77_777:]]):
+        scanner = Scanner(True, every=1_000)
+        found.append(np.concatenate([*map(scanner.places, chunks)]).tolist())
+    assert found[0] == found[1] and len(found[0]) == 200
+    assert all(place == 1 + 2 * number for place, number in found[0])
 
 
 RECORDS = [{"text": f'{n} "quoted" \\ [brackets] {{}} 🙂', "n": n} for n in range(30)]
@@ -131,7 +149,7 @@ def test_an_array_is_read_the_same_whole_or_shared_out(
     df = read(str(path), name="s")
     assert df["text"].tolist() == [record["text"] for record in RECORDS]
     assert df["id"].tolist() == [f"s/a.json{suffix}#{n}" for n in range(30)]
-    for size in (1, 7, 100, len(data) - 1):
+    for size in (15, 100, len(data) - 1):
         assert rows(read(str(path), name="s", blocksize=size)) == rows(df)
 
 

@@ -7,10 +7,8 @@ any size can be streamed, or shared out among partitions, without being parsed a
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import BinaryIO
+from dataclasses import dataclass, field
 
 import numpy as np
 import orjson
@@ -20,6 +18,7 @@ from .values import BOM, SPACE, long_numbers, parse
 
 QUOTE, COMMA, BACKSLASH, SQUARE = b'",\\]'
 OPEN, CLOSE = np.frombuffer(b"{[", np.uint8), np.frombuffer(b"}]", np.uint8)
+EVERY = 1 << 16  # bytes: one place in so many is enough to share out a file
 CURLY = 0x20  # the bit by which a curly bracket differs from a square one
 
 
@@ -33,21 +32,33 @@ class Scanner:
     """
 
     is_array: bool
-    base: int = 0
     depth: int = 0
     in_string: bool = False
     escaped: bool = False
     closed: bool = False
+    # For places: bytes of which one is told, and where it is in the file.
+    every: int = field(default_factory=lambda: EVERY)
+    base: int = 0
+    number: int = 0
+    span: int = -1
 
     @property
     def first(self) -> np.ndarray:
-        """The cut that is there before anything was read, if there is one."""
-        return np.zeros(0 if self.is_array else 1, np.int64)
+        """What is known before anything was read: where the first of values in a row begins."""
+        return np.zeros((0 if self.is_array else 1, 2), np.int64)
 
     def places(self, chunk: bytes) -> np.ndarray:
-        """Places of the cuts of the next chunk in the file."""
-        found = self.cuts(chunk) + self.base
+        """Where elements begin behind cuts of the next chunk, and their numbers: some of them."""
+        cuts = self.cuts(chunk)
+        number = self.number + (not self.is_array)
+        found = np.stack([cuts + (self.base + self.is_array), np.arange(len(cuts)) + number], 1)
         self.base += len(chunk)
+        self.number += len(cuts)
+        if self.closed:
+            found = found[:-1]
+        spans = found[:, 0] // self.every
+        found = found[np.diff(spans, prepend=self.span) > 0]
+        self.span = int(spans[-1]) if len(spans) else self.span
         return found
 
     def cuts(self, chunk: bytes) -> np.ndarray:
@@ -104,9 +115,17 @@ class Scanner:
         return flags[:-1]
 
 
-def stream_items(chunks: Iterable[bytes], *, is_array: bool) -> Iterator[Item]:
-    """Every element of a stream of chunks, and what stands behind the last one."""
-    scanner, first, number = Scanner(is_array), is_array, 0
+def stream_items(
+    chunks: Iterable[bytes], *, is_array: bool, number: int | None = None, is_last: bool = True
+) -> Iterator[Item]:
+    """Every element of a stream of chunks, and what stands behind the last one.
+
+    A share of a file begins where the element of this number does. Unless it is the last, it ends
+    where another one begins.
+    """
+    first = is_array and number is None
+    scanner = Scanner(is_array, depth=int(is_array and not first))
+    number = number or 0
     pending: list[bytes] = []
     try:
         for chunk in chunks:
@@ -122,36 +141,8 @@ def stream_items(chunks: Iterable[bytes], *, is_array: bool) -> Iterator[Item]:
             pending, first = [data[int(ends[-1]) + is_array :]], False
     except Broken as error:
         raise Broken(error.reason, number, b"".join(pending)) from None
-    yield from _behind(b"".join(pending), number, is_open=is_array and not scanner.closed)
-
-
-def shared_items(
-    file: BinaryIO,
-    cuts: np.ndarray,
-    start: int,
-    stop: int,
-    *,
-    is_array: bool,
-    broken: str | None = None,
-) -> Iterator[Item]:
-    """The elements that begin in ``[start, stop)``; the last share also tells what is behind.
-
-    Element ``i`` lies between cuts ``i`` and ``i + 1``. A stream may have broken at the end.
-    """
-    begins, ends = cuts[:-1] + is_array, cuts[1:]
-    first, last = np.searchsorted(begins, (start, stop)).tolist()
-    if first < last:
-        base = int(begins[first])
-        file.seek(base)
-        data = file.read(int(ends[last - 1]) - base)
-        yield from _elements(data, begins[first:last] - base, ends[first:last] - base, first)
-    if stop >= file.seek(0, os.SEEK_END):
-        end = int(cuts[-1]) if len(cuts) else 0
-        file.seek(end)
-        last_cut, rest = file.read(1 if is_array else 0), file.read()
-        if broken is not None:
-            raise Broken(broken, len(begins), rest)
-        yield from _behind(rest, len(begins), is_open=is_array and last_cut != b"]")
+    if is_last:
+        yield from _behind(b"".join(pending), number, is_open=is_array and not scanner.closed)
 
 
 def _elements(data: bytes, starts: np.ndarray, ends: np.ndarray, number: int) -> Iterator[Item]:
