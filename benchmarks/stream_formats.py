@@ -1,8 +1,9 @@
 """One large file of a kind that can't be cut anywhere: read, filtered and written in little memory.
 
 A CSV file with newlines in its quoted fields, the same compressed, and a compressed JSON array go
-through two worker processes of 1 GiB each, which Dask's nannies end where they take more. For each
-file it prints the seconds and the peak memory of every process. Filters are language and phrases.
+through two worker processes of 1 GiB each, which Dask's nannies end where they take more; so do
+JSON Lines, which can be cut anywhere. Filters are language and phrases. For each file it prints the
+seconds, those of the processor that workers took, and the peak memory of every process.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ import orjson
 import stream_data
 from stream import GB, Memory
 
-KINDS = ("csv", "csv.gz", "json.gz")
+KINDS = ("jsonl", "csv", "csv.gz", "json.gz")
 ROWS = 1000  # written at a time
 
 
@@ -37,14 +38,14 @@ def write(kind: str, size: float, answers: Path, path: Path) -> None:
     temporary = path.with_suffix(".part")
     with temporary.open("wb") as raw:
         file = gzip.GzipFile("", "wb", 6, raw) if kind.endswith("gz") else raw
-        parts = csv_parts(made_from) if kind.startswith("csv") else array_parts(made_from)
+        parts = PARTS[kind.partition(".")[0]](made_from)
         written = 0
         for part in parts:
             if written >= size * GB:
                 break
             file.write(part)
             written += len(part)
-        if kind.startswith("json"):
+        if kind.startswith("json."):
             file.write(b"]")
         if file is not raw:
             file.close()
@@ -82,6 +83,14 @@ def array_parts(made_from: stream_data.Texts) -> Iterator[bytes]:
         opening = b",\n"
 
 
+def lines_parts(made_from: stream_data.Texts) -> Iterator[bytes]:
+    for rows in records(made_from):
+        yield b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
+
+
+PARTS = {"jsonl": lines_parts, "csv": csv_parts, "json": array_parts}
+
+
 def measured(path: Path, work: Path, given: argparse.Namespace) -> dict[str, Any]:
     from distributed import Client, LocalCluster
 
@@ -111,6 +120,7 @@ def measured(path: Path, work: Path, given: argparse.Namespace) -> dict[str, Any
             found |= {"rows": f"{type(error).__name__}"}
             print(str(error)[:2000], file=sys.stderr)
         found["seconds"] = time.perf_counter() - started
+        found["cpu"] = sum(client.run(time.process_time).values())
         found["peaks"] = memory.stop()
         found["a worker was ended"] = set(client.run(os.getpid).values()) != set(names)
     return found
@@ -118,12 +128,16 @@ def measured(path: Path, work: Path, given: argparse.Namespace) -> dict[str, Any
 
 def told(results: dict[str, dict[str, Any]]) -> Iterator[str]:
     names = sorted({name for one in results.values() for name in one["peaks"]})
-    yield "| file | MB | partitions | rows | s | " + " | ".join(f"{n}, MiB" for n in names) + " |"
-    yield "|---" + "|--:" * (4 + len(names)) + "|"
+    yield (
+        "| file | MB | partitions | rows | s | CPU s | "
+        + " | ".join(f"{n}, MiB" for n in names)
+        + " |"
+    )
+    yield "|---" + "|--:" * (5 + len(names)) + "|"
     for kind, one in results.items():
         rows = f"{one['rows']:,}" if isinstance(one["rows"], int) else one["rows"]
         cells = [kind, f"{one['bytes'] / 1e6:,.0f}", one["partitions"], rows]
-        cells += [f"{one['seconds']:,.1f}"]
+        cells += [f"{one['seconds']:,.1f}", f"{one['cpu']:,.1f}"]
         cells += [f"{one['peaks'].get(name, 0):,.0f}" for name in names]
         yield "| " + " | ".join(map(str, cells)) + " |"
     for kind, one in results.items():
