@@ -44,7 +44,7 @@ def read(
         ``data/alpaca.json`` is ``alpaca``). For a Hub data set with configurations it also
         picks the one of that name.
     blocksize : int or str, optional
-        Bytes a partition covers: larger plain files are split inside, smaller files share one.
+        Bytes a partition covers: larger files are split inside, smaller ones share one.
         By default 16 MiB, or an eighth of a smaller source, but at least 6 MiB. Ids do not
         depend on it.
     on_error : {"raise", "quarantine"}

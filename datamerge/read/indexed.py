@@ -68,7 +68,8 @@ class Share:
 
     def chunks(self, opened: BinaryIO) -> Iterator[bytes]:
         """What is in them; in the last share also why a stream broke."""
-        at = opened.seek(self.start)
+        at = self.start
+        opened.seek(at)
         while at < self.stop and (chunk := opened.read(min(CHUNK, self.stop - at))):
             yield chunk
             at += len(chunk)
