@@ -19,7 +19,8 @@ from datamerge.dedup import evidence
 from datamerge.dedup.compared import ids, kept, order, same
 from datamerge.dedup.compared.column import Column
 from datamerge.dedup.compared.extract import joined
-from datamerge.dedup.cosine import clustered
+from datamerge.dedup.cosine import clustered, dense
+from datamerge.dedup.cosine.vectors import measured, ordered
 from datamerge.dedup.deciding import told as deciding_told
 from datamerge.dedup.deciding.marking import DuplicatesWarning
 from datamerge.dedup.evidence.pairs import Pairs
@@ -226,4 +227,27 @@ def test_a_row_takes_few_bytes_of_the_client(tmp_path, monkeypatch, mixed):
         about = {"how": "exact", "floor": 1.0}
         evidence.save(tmp_path / "evidence", found, first, pairs, about)
     assert len(evidence.load(tmp_path / "evidence")) == rows // 4
+    assert memory.most / rows < 40, memory.most / rows
+
+
+def test_a_vector_takes_few_bytes_of_the_client(tmp_path, monkeypatch):
+    """The text of a vector among 400,000 of 40 files, which are copied, and put in order."""
+    monkeypatch.setattr(index, "AT_ONCE", 1 << 13)
+    monkeypatch.setattr(store, "_FILLED", 1 << 18)
+    rows, random = 400_000, np.random.default_rng(0)
+    texts = random.integers(0, 1 << 64, (rows, 2), dtype=np.uint64)
+    one = store.Store(str(tmp_path), "key", 8)
+    vectors = random.normal(size=(rows, 8)).astype(np.float32)
+    cuts = range(0, rows, 10_000)
+    made = [one.add(texts[n : n + 10_000], [vectors[n : n + 10_000]]) for n in cuts]
+    held = np.lib.format.open_memmap(tmp_path / "matrix.npy", "w+", np.float32, (rows, 8))
+    every = random.permutation(rows).astype(np.int32)
+    measured(vectors[:9])  # what is loaded once is not what rows take
+    with Memory() as memory:
+        one.listed(tmp_path)
+        assert one.fill(texts, every, held, made, tmp_path)
+        norms = measured(held)
+        dense.Sample.of(held[:, :1], norms, 2.0, 8)
+        ordered(str(tmp_path / "matrix.npy"), 0.9, norms, tmp_path, old=every < 0)
+    assert (held == vectors[every]).all()
     assert memory.most / rows < 40, memory.most / rows

@@ -43,6 +43,8 @@ class Index:
             filled += len(order)
             texts[filled - len(order) : filled] = known[order]
             place[filled - len(order) : filled] = some[order]
+        if total:
+            texts.flush()  # workers read it, maybe elsewhere
         return cls(files, starts, path, place)
 
     def places(

@@ -91,7 +91,8 @@ class Store:
         used = [file for file, wanted in zip(index.files, is_used, strict=True) if wanted]
         if len(intact.whole_of(used)) < len(used):
             return None
-        vectors = {n: _vectors(index.files[n], self.dim) for n in np.flatnonzero(is_used).tolist()}
+        needed = np.flatnonzero(is_used).tolist()
+        vectors = {number: _vectors(index.files[number], self.dim) for number in needed}
         size = max(_FILLED // (4 * max(self.dim, 1)), 1)
         for first in range(0, len(rows), size):
             some = held[first : first + size]

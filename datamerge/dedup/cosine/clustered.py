@@ -158,6 +158,7 @@ def _nearest(folder: Path, paths: Sequence[Path], rows: int, probes: int) -> np.
     found = sealed.mapped(folder / "nearest.npy", np.int32, (rows, probes))
     for first, path in zip(range(0, rows, _ROWS), paths, strict=True):
         found[first : first + _ROWS] = np.sort(arrays.load(path, "nearest"), axis=1)
+    found.flush()  # workers read it, maybe elsewhere
     return found
 
 
@@ -178,6 +179,7 @@ def _join(folder: Path, nearest: np.ndarray, clusters: int) -> None:
         at = np.arange(len(some)) + np.repeat(filled - begins, sizes)
         joined[at] = order // probes + first
         filled += sizes
+    joined.flush()
     np.save(folder / "starts.npy", starts)
 
 

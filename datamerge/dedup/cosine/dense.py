@@ -54,14 +54,7 @@ def search(
     rows = len(norms)
     if rows < 2:
         return Found(np.zeros(0, PAIR), None, {})
-    group = None
-    if rows * (rows - 1) / 2 > budget(rows):
-        sample = Sample.of(values, norms, floor, _LEFT)
-        if sample.pairs() > budget(rows):
-            group = _grouped(matrix, norms, floor)
-            left = sample.pairs(group)
-            if left > TOO_MANY * budget(rows):
-                raise too_many(left, floor)
+    group = _needed(matrix, norms, floor) if rows * (rows - 1) / 2 > budget(rows) else None
     vectors = ordered(str(matrix), floor, norms, folder, old=old, group=group)
     del norms
     most = TOO_MANY * budget(rows)
@@ -142,6 +135,19 @@ class Sample:
             outside &= self.units @ choices[best] < bound
             found.append(choices[best].astype(np.float64))
         return np.array(found).reshape(-1, self.units.shape[1])
+
+
+def _needed(matrix: Path, norms: np.ndarray, floor: float) -> np.ndarray | None:
+    """The group of every row, if without groups there would be too many pairs."""
+    most = budget(len(norms))
+    sample = Sample.of(np.load(matrix, mmap_mode="r"), norms, floor, _LEFT)
+    if sample.pairs() <= most:
+        return None
+    group = _grouped(matrix, norms, floor)
+    left = sample.pairs(group)
+    if left > TOO_MANY * most:
+        raise too_many(left, floor)
+    return group
 
 
 def _grouped(matrix: Path, norms: np.ndarray, floor: float) -> np.ndarray:
