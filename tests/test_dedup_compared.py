@@ -16,6 +16,7 @@ from test_dedup_rows import keys, plain_key
 
 import datamerge as dm
 from datamerge.dedup import evidence
+from datamerge.dedup.compared import column as compared_column
 from datamerge.dedup.compared import ids, kept, order, same
 from datamerge.dedup.compared.column import Column
 from datamerge.dedup.compared.extract import joined
@@ -111,7 +112,9 @@ def test_partitions_that_follow_each_other_need_no_order(tmp_path):
     assert found.told(np.arange(6))["id"].to_pylist() == expected
 
 
-def test_a_column_on_disk(tmp_path):
+@pytest.mark.parametrize("waiting", [0, 8, 1 << 20])
+def test_a_column_on_disk(tmp_path, monkeypatch, waiting):
+    monkeypatch.setattr(compared_column, "WAITING", waiting)
     column = Column(tmp_path / "text", TEXT)
     assert column.mapped().to_pylist() == []
     some = pa.array(["", "a", None, "bc"], TEXT)
@@ -124,8 +127,10 @@ def test_a_column_on_disk(tmp_path):
     taken = column.taken(np.array([6, 0, 7]), tmp_path / "taken")
     assert taken.to_pylist() == ["bc", "", None]
     numbers = Column(tmp_path / "numbers", pa.int64())
-    numbers.add(pa.array([3, 4]))
-    assert numbers.mapped().to_pylist() == [3, 4]
+    for _ in range(2):
+        numbers.add(pa.array([3, None, 4], pa.int64()))
+    assert numbers.mapped().to_pylist() == [3, None, 4] * 2
+    assert len(list(tmp_path.iterdir())) == (0 if waiting > 8 else 6)
 
 
 def test_equal_hashes_are_found_share_by_share(monkeypatch):
@@ -213,6 +218,7 @@ def test_a_row_takes_few_bytes_of_the_client(tmp_path, monkeypatch, mixed):
     """A row with an id of 40 letters, among 400,000 of 40 partitions, in their order or in none."""
     for module in (same, order):
         monkeypatch.setattr(module, "AT_ONCE", 1 << 13)
+    monkeypatch.setattr(compared_column, "WAITING", 1 << 14)
     rows = 400_000
     names = [f"a-source-of-some-name/and-a-file#{n:07d}" for n in range(rows)]
     if mixed:

@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-AT_ONCE = 1 << 18  # rows that are taken from one column for another
+AT_ONCE = 1 << 16  # rows that are taken from one column for another
+WAITING = 1 << 20  # bytes that are written at a time
 
 
 class Column:
@@ -27,29 +28,42 @@ class Column:
     def __init__(self, path: Path, kind: pa.DataType):
         self.kind, self.rows = kind, 0
         self._paths = [path.with_name(f"{path.name}.{name}") for name in ("values", "ends")]
+        self._waiting: list[pa.Array] = []
+        self._bytes = 0
         self._size = 0
         self._valid: list[pa.Array] = []  # a bit a row
         self._has_nulls = False
-        for each in self._paths:
-            each.write_bytes(b"")
-        self._write(1, np.zeros(1, np.int64))
 
     def add(self, values: pa.Array) -> None:
-        """More rows."""
+        """More rows; few are not worth a file."""
+        self._waiting.append(values)
+        self._bytes += values.nbytes
+        if self._bytes > WAITING:
+            self._put()
+
+    def _put(self) -> None:
+        """Write what waits."""
+        if not self.rows:
+            for each in self._paths:
+                each.write_bytes(b"")
+            self._write(1, np.zeros(1, np.int64))
+        some = self._waiting
+        values = some[0] if len(some) == 1 else pa.concat_arrays(some)
+        self._waiting, self._bytes = [], 0
         self.rows += len(values)
         self._valid.append(pc.is_valid(values))
         self._has_nulls |= values.null_count > 0
+        _, *ends, data = values.buffers()
         if self.kind == pa.int64():
-            self._write(0, values.to_numpy())
-            return
-        _, ends, data = values.buffers()
-        if not len(values) or data is None:
+            numbers = np.frombuffer(data or b"", np.int64)  # of what is null, too
+            self._write(0, numbers[values.offset : values.offset + len(values)])
+        elif data is None:
             self._write(1, np.full(len(values), self._size))
-            return
-        where = np.frombuffer(ends, np.int64)[values.offset : values.offset + len(values) + 1]
-        self._write(0, np.frombuffer(data, np.uint8)[where[0] : where[-1]])
-        self._write(1, where[1:] + (self._size - where[0]))
-        self._size += int(where[-1] - where[0])
+        else:
+            where = np.frombuffer(ends[0], np.int64)[values.offset :][: len(values) + 1]
+            self._write(0, np.frombuffer(data, np.uint8)[where[0] : where[-1]])
+            self._write(1, where[1:] + (self._size - where[0]))
+            self._size += int(where[-1] - where[0])
 
     def _write(self, which: int, array: np.ndarray) -> None:
         with self._paths[which].open("ab") as file:
@@ -57,6 +71,10 @@ class Column:
 
     def mapped(self) -> pa.Array:
         """All rows; what was read of them counts as memory until it is let go."""
+        if not self.rows:
+            return pa.concat_arrays(self._waiting or [pa.array([], self.kind)])
+        if self._waiting:
+            self._put()
         valid = pa.concat_arrays(self._valid).buffers()[1] if self._has_nulls else None
         values = self._buffer(0)
         if self.kind == pa.int64():
