@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,7 @@ from hypothesis import strategies as st
 from reading import alive, malformed, read, rows
 
 import datamerge as dm
+from datamerge.read import archived
 from datamerge.read.plan import distinct
 from datamerge.read.splits import of_split, split_of, training
 
@@ -238,6 +240,46 @@ def test_files_in_an_archive(tmp_path: Path) -> None:
         archive.writestr("x/2.jsonl", line("2"))
     df = read(f"zip://x/*.jsonl::{tmp_path}/a.zip", name="z", blocksize=10)
     assert df["text"].tolist() == ["1", "1", "1", "2"]
+
+
+@pytest.mark.parametrize("kind", ["tar", "zip"])
+def test_threads_read_an_archive_each_at_its_own_place(kind: str, tmp_path: Path) -> None:
+    """All files of a tar are read through one, which has one position."""
+    path, many = tmp_path / f"a.{kind}", 1500
+    rows = {
+        f"{file}.jsonl": [f"{file} {row} {'x' * 200}" for row in range(many)] for file in range(4)
+    }
+    contents = {name: "".join(map(line, texts)).encode() for name, texts in rows.items()}
+    if kind == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in contents.items():
+                archive.writestr(name, content)
+    else:
+        with tarfile.open(path, "w") as archive:
+            for name, content in contents.items():
+                told = tarfile.TarInfo(name)
+                told.size = len(content)
+                archive.addfile(told, io.BytesIO(content))
+    df = dm.read(f"{kind}://*.jsonl::{path}", name="rows", blocksize=100_000)
+    assert df.npartitions > 12
+    for _ in range(3):
+        found = df.compute(scheduler="threads", num_workers=4)
+        assert found["text"].tolist() == [text for texts in rows.values() for text in texts]
+
+
+def test_a_file_of_an_archive_is_read_at_any_place(tmp_path: Path) -> None:
+    content = bytes(range(256)) * 5000
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.bin", content)
+    fs = fsspec.filesystem("zip", fo=str(tmp_path / "a.zip"))
+    with archived.opened(fs, "a.bin") as one, archived.opened(fs, "a.bin") as other:
+        assert one.seek(-3, io.SEEK_END) == len(content) - 3 and one.read() == content[-3:]
+        assert one.seek(700) == 700 and one.read(5) == content[700:705]
+        assert other.read(9) == content[:9] and one.seek(5, io.SEEK_CUR) == 710
+        assert one.read(300_000) == content[710:300_710] and one.tell() == 300_710
+        assert one.seek(10**9) == 10**9 and one.read() == b""
+        with pytest.raises(ValueError, match="negative seek"):
+            one.seek(-1)
 
 
 def test_the_kept_rows_of_an_earlier_run(tmp_path: Path) -> None:

@@ -7,8 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
 
-from fsspec.archive import AbstractArchiveFileSystem
-
 from . import lines, parquet
 from .compression import decompressed
 from .formats import json_format
@@ -44,8 +42,7 @@ def _cut(
         return list(_pieces(file, blocksize, on_error))
 
     # What large files hold is told by their footers or beginnings, which may be far away.
-    at_once = 1 if isinstance(files[0].fs, AbstractArchiveFileSystem) else LOOKS
-    pool = ThreadPoolExecutor(at_once)
+    pool = ThreadPoolExecutor(LOOKS)
     try:
         found = pool.map(cut, [file for file in files if file in large])
         for file in files:

@@ -9,10 +9,12 @@ from io import BytesIO
 from pathlib import PurePosixPath
 from typing import Any
 
+from fsspec.archive import AbstractArchiveFileSystem
 from fsspec.core import has_magic, url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFile
 
+from . import archived
 from .formats import COMPRESSIONS, FORMATS, extension
 from .splits import configured, matching, of_split, training
 
@@ -41,6 +43,8 @@ class File:
 
     def open(self) -> Any:
         """The file's bytes as stored, seekable."""
+        if isinstance(self.fs, AbstractArchiveFileSystem):
+            return archived.opened(self.fs, self.path)
         opened = self.fs.open(self.path, "rb")
         if isinstance(opened, MemoryFile):  # one for all who open it, with one position
             return BytesIO(opened.getvalue())
