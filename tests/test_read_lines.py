@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from reading import COMPRESS, alive, malformed, positions, raw_of, read, rows
 
 from datamerge.read.compression import STEP, decompressed
-from datamerge.read.lines import json_items, read_block, stream_blocks, text_items
+from datamerge.read.lines import json_items, lines_of, read_block, stream_blocks, text_items
 from datamerge.read.records import Broken
 from datamerge.read.values import long_numbers
 
@@ -109,8 +109,8 @@ def test_any_bytes_in_any_blocks_give_the_same_records(data: bytes, size: int) -
     assert shown(json_items(in_blocks(data, size))) == whole
     chunks = [data[i : i + size] for i in range(0, len(data), size)]
     assert shown(json_items(stream_blocks(chunks))) == whole
-    assert shown(text_items(in_blocks(data, size), "line")) == shown(
-        text_items(stream_blocks(chunks), "line")
+    assert shown(text_items(lines_of(in_blocks(data, size)), "line")) == shown(
+        text_items(lines_of(stream_blocks(chunks)), "line")
     )
 
 

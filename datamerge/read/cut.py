@@ -60,7 +60,7 @@ def _contents(file: File) -> int:
 
 def _is_cut(file: File, blocksize: int, sample_by: lines.SampleBy) -> bool:
     """Whether a file is read in several pieces: a large one, unless nobody can cut it."""
-    return _contents(file) > blocksize and (file.format != "text" or sample_by == "line")
+    return _contents(file) > blocksize and (file.format != "text" or sample_by != "document")
 
 
 def _pieces(file: File, blocksize: int, on_error: OnError) -> Iterator[Piece]:

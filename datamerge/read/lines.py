@@ -110,18 +110,31 @@ def _exact(position: int, data: bytes) -> set[int]:
     return {position + data.rfind(b"\n", 0, place) + 1 for place in long_numbers(data)}
 
 
-def text_items(blocks: Iterable[Block], by: SampleBy) -> Iterator[Item]:
-    """Plain text as records: a line, a paragraph (up to a blank line), or the whole file each."""
+def is_blank(position: int, line: bytes) -> bool:
+    """Whether a line says nothing; at the beginning of a file there may be a mark."""
+    return not (line if position else line.removeprefix(BOM)).strip()
+
+
+def text_items(lines: Iterable[tuple[int, bytes]], by: SampleBy) -> Iterator[Item]:
+    """Plain text as records: a line, a paragraph (up to a blank line), or the whole file each.
+
+    Where the stream breaks, what was gathered goes into the error.
+    """
     start = 0
     gathered: list[bytes] = []
-    for position, line in lines_of(blocks):
-        blank = not (line if position else line.removeprefix(BOM)).strip()
-        if not blank or (gathered and by == "document"):
-            start = start if gathered else position
-            gathered.append(line)
-        if gathered and (by == "line" or (blank and by == "paragraph")):
-            yield _decoded(start, b"\n".join(gathered))
-            gathered = []
+    try:
+        for position, line in lines:
+            blank = is_blank(position, line)
+            if not blank or (gathered and by == "document"):
+                start = start if gathered else position
+                gathered.append(line)
+            if gathered and (by == "line" or (blank and by == "paragraph")):
+                yield _decoded(start, b"\n".join(gathered))
+                gathered = []
+    except Broken as error:
+        if not gathered:
+            raise
+        raise Broken(error.reason, start, b"\n".join((*gathered, error.raw))) from None
     if gathered:
         yield _decoded(start, b"\n".join(gathered))
 

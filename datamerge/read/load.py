@@ -11,7 +11,7 @@ import pandas as pd
 
 from ..schema import Schema, normaliser
 from ..workdir import sealed
-from . import arrays, delimited, indexed, lines, parquet, unpacked
+from . import arrays, delimited, indexed, lines, paragraphs, parquet, unpacked
 from .batches import add_batch
 from .columnar import is_columnar
 from .compression import decompressed
@@ -172,6 +172,9 @@ def items(piece: Piece, sample_by: lines.SampleBy) -> Iterator[Item]:
         elif file.format in indexed.FORMATS:
             index = indexed.index(file, opened)
             yield from indexed.items(file, opened, index, piece.start, piece.stop)
+        elif file.format == "text" and sample_by == "paragraph":
+            found = paragraphs.of_bytes(opened, piece.start, piece.stop)
+            yield from lines.text_items(found, sample_by)
         else:
             blocks = lines.read_block(opened, piece.start, piece.stop)
             yield from _line_items(file.format, lines.utf8(blocks), sample_by)
@@ -181,6 +184,8 @@ def _unpacked(piece: Piece, sample_by: lines.SampleBy) -> Iterator[Item]:
     try:
         if piece.file.format in indexed.FORMATS:
             yield from unpacked.items(piece.file, piece.share)
+        elif piece.file.format == "text" and sample_by == "paragraph":
+            yield from lines.text_items(unpacked.paragraphs_of(piece.file, piece.share), sample_by)
         else:
             blocks = lines.utf8(unpacked.blocks(piece.file, piece.share))
             yield from _line_items(piece.file.format, blocks, sample_by)
@@ -214,4 +219,6 @@ def csv_columns(file: File) -> list[str]:
 def _line_items(
     format: str, blocks: Iterator[lines.Block], sample_by: lines.SampleBy
 ) -> Iterator[Item]:
-    return lines.text_items(blocks, sample_by) if format == "text" else lines.json_items(blocks)
+    if format == "text":
+        return lines.text_items(lines.lines_of(blocks), sample_by)
+    return lines.json_items(blocks)

@@ -8,8 +8,9 @@ records may hold line ends, blocks are cut anywhere, and an index of records is 
 from __future__ import annotations
 
 import bisect
+import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -18,7 +19,7 @@ import numpy as np
 
 from .. import workdir
 from ..workdir import sealed, waiting
-from . import indexed, lines
+from . import indexed, lines, paragraphs
 from .compression import decompressed
 from .records import Broken, Item
 from .sources import File
@@ -30,10 +31,38 @@ def blocks(file: File, share: tuple[int, int]) -> Iterator[lines.Block]:
     """The lines of the kth of n shares; with the last one comes the error of a broken stream."""
     folder = _folder(file)
     told = sealed.note(folder / "index")
-    starts, (k, n) = told["starts"], share
-    for number in range(len(starts) * k // n, len(starts) * (k + 1) // n):
-        yield starts[number], _content(folder, str(number))
-    if told["broken"] is not None and k == n - 1:
+    yield from _blocks(folder, told, *_share(told, share), ends=share[0] == share[1] - 1)
+
+
+def paragraphs_of(file: File, share: tuple[int, int]) -> Iterator[paragraphs.Line]:
+    """The lines of paragraphs that begin in the kth of n shares."""
+    folder = _folder(file)
+    told = sealed.note(folder / "index")
+    starts, (first, last), ends = told["starts"], _share(told, share), share[0] == share[1] - 1
+    if first == last and not ends:
+        return
+    goes_on = False
+    if first:
+        *before, line = _content(folder, str(first - 1)).rsplit(b"\n", 1)
+        is_first = first == 1 and not before
+        goes_on = not lines.is_blank(0 if is_first else 1, line)
+    found = lines.utf8(_blocks(folder, told, first, len(starts), ends=True))
+    yield from paragraphs.within(found, math.inf if ends else starts[last], goes_on=goes_on)
+
+
+def _share(told: Mapping[str, Any], share: tuple[int, int]) -> tuple[int, int]:
+    """The numbers of its blocks."""
+    count, (k, n) = len(told["starts"]), share
+    return count * k // n, count * (k + 1) // n
+
+
+def _blocks(
+    folder: Path, told: Mapping[str, Any], first: int, last: int, *, ends: bool
+) -> Iterator[lines.Block]:
+    """Some blocks; ``ends``: and the error of a broken stream."""
+    for number in range(first, last):
+        yield told["starts"][number], _content(folder, str(number))
+    if told["broken"] is not None and ends:
         reason, position = told["broken"]
         raise Broken(reason, position, _content(folder, "rest"))
 
