@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 import sys
@@ -224,6 +225,20 @@ def test_a_utf16_file_is_an_error_that_says_so(tmp_path: Path, name: str, codec:
         dm.read(path)
     [(reason, raw)] = malformed(read(path, on_error="quarantine")).values()
     assert "UTF-16" in reason and raw == text.encode(codec)
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.txt", "a.txt.gz", "a.csv", "a.jsonl.gz"])
+def test_a_large_utf16_file_is_set_aside_as_a_whole(tmp_path: Path, name: str) -> None:
+    """Behind its beginning, bytes that end in a line feed would look like rows."""
+    data = "".join(f"text {n}\n" for n in range(500)).encode("utf-16")
+    path = written(tmp_path, gzip.compress(data) if name.endswith("gz") else data, name)
+    good = written(tmp_path, '{"text": "a"}\n', "b.jsonl")
+    df = read(path, on_error="quarantine", blocksize=100, type="text", name="bad")
+    [(reason, _)] = malformed(df).values()
+    assert "UTF-16" in reason and len(df) == 1
+    with pytest.raises(dm.ReadError, match="UTF-16"):
+        read(path, blocksize=100, type="text")
+    assert len(read(good)) == 1
 
 
 def test_what_cannot_be_read_is_an_error_or_one_malformed_record(tmp_path: Path) -> None:

@@ -69,6 +69,8 @@ def _pieces(file: File, blocksize: int, on_error: OnError) -> Iterator[Piece]:
         if file.format == "parquet":
             yield from _row_groups(file, blocksize)
         else:
+            if on_error == "quarantine":  # as a whole, else all pieces but the first would be rows
+                lines.require_utf8(_beginning(file))
             yield from (_shares if file.compression else _blocks)(file, blocksize)
     except (Broken, OSError) as error:
         if on_error == "raise":
@@ -97,10 +99,14 @@ def _told(file: File) -> File:
     """Whether a ``.json`` file is an array or what else, by its beginning."""
     if file.format != "json":
         return file
-    with file.open() as opened:
-        head = next(decompressed(opened, file.compression), b"")
+    head = _beginning(file)
     lines.require_utf8(head)
     return replace(file, format=json_format(head))
+
+
+def _beginning(file: File) -> bytes:
+    with file.open() as opened:
+        return next(decompressed(opened, file.compression), b"")
 
 
 def _row_groups(file: File, blocksize: int) -> Iterator[Piece]:
