@@ -159,14 +159,21 @@ def test_vectors_are_looked_up_and_copied_share_by_share(tmp_path, monkeypatch):
     made = [one.add(texts[a:b], [vectors[a:b]]) for a, b in ((0, 70), (60, 65), (70, 180))]
     rows = random.permutation(180).astype(np.int32)
     held = np.zeros((180, 3), np.float32)
-    assert one.fill(texts, rows, held, made, folder)
+    origins = np.zeros((180, 2), np.int32)
+    files = one.fill(texts, rows, held, made, origins, folder)
     assert (held == vectors[rows]).all()
+    kept = [index.texts_of(tmp_path / name) for name in files]
+    told = [kept[file][row].tolist() for file, row in origins.tolist()]
+    assert told == texts[rows].tolist()
     listed = one.listed(folder)
     assert np.load(listed).tolist() == sorted(index.as_bytes(np.r_[texts[:180], texts[60:65]]))
     assert store.lacking(texts, listed).tolist() == [n >= 180 for n in range(200)]
-    assert not one.fill(texts, np.arange(200), np.zeros((200, 3)), made, folder)
-    assert one.fill(texts, rows[:0], held[:0], made, folder)
-    assert not store.Store(str(tmp_path), "other", 3).fill(texts, rows, held, [], folder)
+    all_rows, more = np.arange(200), np.zeros((200, 2), np.int32)
+    assert one.fill(texts, all_rows, np.zeros((200, 3)), made, more, folder) is None
+    assert one.fill(texts, rows[:0], held[:0], made, origins[:0], folder) == files
+    other = store.Store(str(tmp_path), "other", 3)
+    assert other.fill(texts, rows, held, [], origins, folder) is None
+    assert other.fill(texts, rows[:0], held[:0], [], origins[:0], folder) == []
 
 
 def test_rows_join_clusters_block_by_block(tmp_path, monkeypatch):
@@ -247,11 +254,12 @@ def test_a_vector_takes_few_bytes_of_the_client(tmp_path, monkeypatch):
     cuts = range(0, rows, 10_000)
     made = [one.add(texts[n : n + 10_000], [vectors[n : n + 10_000]]) for n in cuts]
     held = np.lib.format.open_memmap(tmp_path / "matrix.npy", "w+", np.float32, (rows, 8))
+    origins = np.lib.format.open_memmap(tmp_path / "origins.npy", "w+", np.int32, (rows, 2))
     every = random.permutation(rows).astype(np.int32)
     measured(vectors[:9])  # what is loaded once is not what rows take
     with Memory() as memory:
         one.listed(tmp_path)
-        assert one.fill(texts, every, held, made, tmp_path)
+        assert one.fill(texts, every, held, made, origins, tmp_path)
         norms = measured(held)
         dense.Sample.of(held[:, :1], norms, 2.0, 8)
         ordered(str(tmp_path / "matrix.npy"), 0.9, norms, tmp_path, old=every < 0)
