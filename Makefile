@@ -12,7 +12,7 @@ help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(call STAMP,base)  ## Merge the bundled sample and show what became of every row
-	$(BIN)/datamerge demo --out out/demo
+	$(BIN)/datamerge demo --out out/demo --overwrite
 
 test: $(call STAMP,$(EXTRAS))  ## Run the tests
 	$(BIN)/python -m pytest -n auto --dist loadfile

@@ -106,14 +106,13 @@ def chain(files: Sequence[Path], out: str, mode: str) -> Any:
     return dm.write(df, out)
 
 
-def measured(files: Sequence[Path], work: Path, given: argparse.Namespace) -> dict[str, Any]:
-    """Run the chain on a cluster of its own."""
-    import dask
-    from distributed import Client, LocalCluster
+def started(work: Path, given: argparse.Namespace) -> Any:
+    """A cluster of the workers that are asked for, with an empty work directory."""
+    from distributed import LocalCluster
 
     os.environ["DATAMERGE_WORKDIR"] = str(work / "work")
     warnings.simplefilter("ignore")
-    cluster = LocalCluster(
+    return LocalCluster(
         n_workers=given.workers,
         threads_per_worker=1,
         memory_limit=given.memory,
@@ -121,13 +120,20 @@ def measured(files: Sequence[Path], work: Path, given: argparse.Namespace) -> di
         host="127.0.0.1",
         local_directory=str(work),
     )
-    with cluster, Client(cluster) as client:
+
+
+def measured(files: Sequence[Path], work: Path, given: argparse.Namespace) -> dict[str, Any]:
+    """Run the chain on a cluster of its own."""
+    import dask
+    from distributed import Client
+
+    with started(work, given) as cluster, Client(cluster) as client:
         names = {pid: f"worker {n}" for n, pid in enumerate(client.run(os.getpid).values())}
         memory, stages = Memory({os.getpid(): "client and scheduler", **names}), Stages()
-        started = time.perf_counter()
+        begun = time.perf_counter()
         with dask.config.set({"datamerge.reporter": stages}):
             tally = chain(files, str(work / "out"), given.mode)
-        seconds = time.perf_counter() - started
+        seconds = time.perf_counter() - begun
         peaks = memory.stop()
         restarted = set(client.run(os.getpid).values()) != set(names)
     return {

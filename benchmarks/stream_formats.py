@@ -19,14 +19,13 @@ import subprocess
 import sys
 import tempfile
 import time
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import orjson
 import stream_data
-from stream import GB, Memory
+from stream import GB, Memory, started
 
 KINDS = ("jsonl", "csv", "csv.gz", "json.gz")
 ROWS = 1000  # written at a time
@@ -92,26 +91,16 @@ PARTS = {"jsonl": lines_parts, "csv": csv_parts, "json": array_parts}
 
 
 def measured(path: Path, work: Path, given: argparse.Namespace) -> dict[str, Any]:
-    from distributed import Client, LocalCluster
+    from distributed import Client
 
     import datamerge as dm
 
-    os.environ["DATAMERGE_WORKDIR"] = str(work / "work")
-    warnings.simplefilter("ignore")
-    cluster = LocalCluster(
-        n_workers=given.workers,
-        threads_per_worker=1,
-        memory_limit=given.memory,
-        dashboard_address=None,
-        host="127.0.0.1",
-        local_directory=str(work),
-    )
-    with cluster, Client(cluster) as client:
+    with started(work, given) as cluster, Client(cluster) as client:
         names = {pid: f"worker {n}" for n, pid in enumerate(client.run(os.getpid).values())}
         memory = Memory({os.getpid(): "client and scheduler", **names})
-        started = time.perf_counter()
+        begun = time.perf_counter()
         df = dm.read(str(path))
-        planned = time.perf_counter() - started
+        planned = time.perf_counter() - begun
         found = {"bytes": path.stat().st_size, "partitions": df.npartitions, "planned": planned}
         df = df.pipe(dm.filters.language, keep=["en"]).pipe(dm.filters.phrases, "refusals")
         try:
@@ -119,7 +108,7 @@ def measured(path: Path, work: Path, given: argparse.Namespace) -> dict[str, Any
         except Exception as error:
             found |= {"rows": f"{type(error).__name__}"}
             print(str(error)[:2000], file=sys.stderr)
-        found["seconds"] = time.perf_counter() - started
+        found["seconds"] = time.perf_counter() - begun
         found["cpu"] = sum(client.run(time.process_time).values())
         found["peaks"] = memory.stop()
         found["a worker was ended"] = set(client.run(os.getpid).values()) != set(names)
