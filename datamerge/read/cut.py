@@ -69,8 +69,9 @@ def _pieces(file: File, blocksize: int, on_error: OnError) -> Iterator[Piece]:
         if file.format == "parquet":
             yield from _row_groups(file, blocksize)
         else:
-            if on_error == "quarantine":  # as a whole, else all pieces but the first would be rows
-                lines.require_utf8(_beginning(file))
+            if on_error == "quarantine" and file.format in ("lines", "text"):
+                # As a whole: else all pieces but the first would be rows.
+                lines.require_utf8(_begins_with(file))
             yield from (_shares if file.compression else _blocks)(file, blocksize)
     except (Broken, OSError) as error:
         if on_error == "raise":
@@ -102,6 +103,14 @@ def _told(file: File) -> File:
     head = _beginning(file)
     lines.require_utf8(head)
     return replace(file, format=json_format(head))
+
+
+def _begins_with(file: File) -> bytes:
+    """The beginning; nothing of a stream that is broken, which those who read it tell."""
+    try:
+        return _beginning(file)
+    except Broken:
+        return b""
 
 
 def _beginning(file: File) -> bytes:
